@@ -1,0 +1,1 @@
+"""Payload to events: pure functions that never raise on any bytes."""

@@ -1,0 +1,1 @@
+"""From trackway.toml to a checked intention; nothing runs here."""

@@ -1,0 +1,236 @@
+"""The extension contract, on one page: what each kind of component is and must do.
+
+To add a component, add one file to the folder of its kind: a module docstring (summary, then a worked
+TOML example), one class, its options as fields with a docstring each, its code. The folder is the registry.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+from trackway.model.condition import Condition
+from trackway.model.event import Block
+from trackway.model.schema import Kind, Schema
+
+if TYPE_CHECKING:
+    from trackway.plan.config import Plan
+
+
+class Component(BaseModel, ABC):
+    """One table of trackway.toml. Fields are its options."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, arbitrary_types_allowed=True, populate_by_name=True
+    )
+    kind: ClassVar[str]
+    """The table, and the folder: `sources`, `codecs`, …"""
+
+
+# ── codecs ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP payload as a codec sees it, after decompression."""
+
+    path: str
+    headers: Mapping[str, str]
+    """Lower-case names."""
+    body: bytes
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the sender is answered."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+
+
+class Codec(Component):
+    """Payload to events; pure, and never raising on any bytes once a block was taken in."""
+
+    kind: ClassVar[str] = "codecs"
+    routes: ClassVar[tuple[str, ...]] = ()
+    """HTTP paths (POST) this codec answers; empty for a codec of files only."""
+
+    def key(self, request: Request) -> str | None:
+        """The write key a request carries, None when it carries none."""
+        return None
+
+    @abstractmethod
+    def count(self, body: bytes, headers: Mapping[str, str]) -> int:
+        """How many records a payload holds; every one of them must come out of `decode`.
+
+        Raises PayloadError for a payload that cannot be taken in at all.
+        """
+
+    @abstractmethod
+    def decode(self, blocks: Sequence[Block], known: Schema) -> pa.Table:
+        """The records of blocks of one source, as a table: the columns of `model.event.DECODED` first, then
+        what is known of `event_id time event user_id anonymous_id`, then one column per property under its
+        dotted name (kinds of `model.schema`). `known` are the columns of the lake: a guide for types.
+        """
+
+    def reply(self, records: int) -> Reply:
+        """The answer to a payload that is on disk."""
+        return Reply(200, b'{"success": true}')
+
+
+# ── sources ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Keep(Protocol):
+    """Puts payloads into the journal; returns only when they are durable."""
+
+    def __call__(self, payloads: Sequence[Payload]) -> list[int]:
+        """The journal positions of the payloads, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What a source hands to the journal."""
+
+    source: str
+    codec: str
+    body: bytes
+    records: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cursors: Mapping[str, str] = field(default_factory=dict)
+    """Where the source is after this payload (key -> position, such as a file and an offset); kept in the
+    same transaction as the payload and given back at the next start."""
+
+
+class Source(Component):
+    """Where payloads come from. A pulling source implements `read`; a listener is served by the doors."""
+
+    kind: ClassVar[str] = "sources"
+
+    def read(
+        self, name: str, keep: Keep, cursors: Mapping[str, str], stop: threading.Event
+    ) -> Iterator[tuple[int, int | None]]:
+        """Read until the end (or until `stop`), keeping payloads; yields (bytes done, bytes in all or None)."""
+        return iter(())
+
+
+# ── transforms ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Rows for which `when` (DuckDB text) is true leave the flow here: `dropped` or `refused`."""
+
+    when: str
+    bin: str
+    reason: str = ""
+    detail: str = "''"
+    """DuckDB text of a sentence for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """What one transform does to a relation; the runner fuses all of them into one query.
+
+    Expressions are DuckDB text over the columns as they were before the step.
+    """
+
+    set: Mapping[str, tuple[str, Kind]] = field(default_factory=dict)
+    """Column -> (expression, kind): new or replaced columns."""
+    drop: Sequence[str] = ()
+    verdicts: Sequence[Verdict] = ()
+    functions: Mapping[str, Callable[[pa.Array], pa.Array]] = field(default_factory=dict)
+    """Functions over the distinct values of one text column, callable in expressions by name: text to text."""
+
+
+class Transform(Component):
+    """From relation to relation; marks what it drops or refuses instead of removing it."""
+
+    kind: ClassVar[str] = "transforms"
+    sources: list[str] | None = None
+    """Sources whose events it touches; all when left out."""
+    where: Condition | None = None
+    """Only events for which this is true; all when left out."""
+
+    @abstractmethod
+    def rewrite(self, schema: Schema) -> Rewrite:
+        """What is done to events with these columns; columns it needs and `schema` lacks count as null."""
+
+
+# ── queries ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer: rows for people and programs, and what it stands on."""
+
+    type: str
+    rows: list[dict[str, Any]]
+    stands_on: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+    """Sentences a reader must know: a legitimate difference, a window still open."""
+    totals: dict[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """The object every door shows."""
+        return {
+            "ok": True, "type": self.type, "rows": self.rows, "totals": self.totals, "notes": self.notes,
+            "stands_on": self.stands_on,
+        }  # fmt: skip
+
+
+class Query(Component):
+    """A question; the same answer from the compiled fold, the reference SQL and an oracle."""
+
+    kind: ClassVar[str] = "queries"
+
+    @abstractmethod
+    def columns(self, schema: Schema) -> list[str]:
+        """The columns it reads, checked against `schema`. Raises ConditionError or QuestionError."""
+
+    @abstractmethod
+    def fold(self, shard: Any, context: Any) -> Any:
+        """The partial answer of one shard (`store.columns.shards.Shard`)."""
+
+    @abstractmethod
+    def merge(self, partials: Iterable[Any]) -> Any:
+        """Partials into one; in any order, the same."""
+
+    @abstractmethod
+    def answer(self, partial: Any, context: Any) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
+        """Rows, totals and notes of a merged partial."""
+
+    @abstractmethod
+    def sql(self, schema: Schema, context: Any) -> str:
+        """The reference: one DuckDB statement over the view `events` whose rows are the rows of the answer."""
+
+
+# ── contracts ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class Contract(Component):
+    """What an event promises: which properties, of which kind."""
+
+    kind: ClassVar[str] = "contracts"
+    event: str
+    """The event it holds for; `*` for all."""
+    mode: str = "evolve"
+    """`evolve`: new properties become columns. `freeze`: they stay in `more`. `drop_value`: a value that breaks
+    the contract is taken out. `refuse`: the event is refused."""
+    properties: dict[str, Kind] = {}
+    """Property -> kind: `string number integer boolean time json`."""
+    required: list[str] = []
+    """Properties without which the event breaks the contract."""
+
+
+__all__ = ["Answer", "Codec", "Component", "Contract", "Keep", "Payload", "Plan", "Query", "Reply", "Request",
+           "Rewrite", "Source", "Transform", "Verdict"]  # fmt: skip

@@ -1,0 +1,1 @@
+"""What is done to events on their way; each is a verb."""

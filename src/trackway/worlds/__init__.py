@@ -1,0 +1,1 @@
+"""Simulated companies for the demo, the tests and the fault bench."""
