@@ -43,9 +43,7 @@ class TrackwayError(Exception):
 class ConfigError(TrackwayError):
     """The file asks for something that cannot be; `path` names the key. May hold several (`errors`)."""
 
-    def __init__(
-        self, message: str, *, path: str = "", hint: str = "", errors: Iterable[ConfigError] = ()
-    ) -> None:
+    def __init__(self, message: str, *, path: str = "", hint: str = "", errors: Iterable[ConfigError] = ()) -> None:
         super().__init__(message, path=path, hint=hint)
         self.errors = list(errors) or [self]
 

@@ -9,7 +9,7 @@ over columns (`store.columns.masks` walks `tree`), and text for the reference SQ
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import sqlglot
 from pydantic_core import core_schema
@@ -40,7 +40,7 @@ class Condition(str):
     __slots__ = ("tree",)
     tree: exp.Expression
 
-    def __new__(cls, text: str) -> Condition:
+    def __new__(cls, text: str) -> Self:
         condition = super().__new__(cls, text)
         condition.tree = parse(str(text))
         return condition

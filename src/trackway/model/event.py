@@ -49,13 +49,15 @@ class Block:
     """What the codec needs beside the body: route, file, CSV header line, `repeats` …"""
 
 
-DECODED = pa.schema([
-    ("block", pa.int64()),
-    ("row", pa.int64()),
-    ("raw", pa.binary()),
-    ("reason", pa.string()),
-    ("detail", pa.string()),
-])
+DECODED = pa.schema(
+    [
+        ("block", pa.int64()),
+        ("row", pa.int64()),
+        ("raw", pa.binary()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
 """The columns every decoded batch begins with: which record of which block, its original bytes, and,
 for a record that could not be read, the reason code and a sentence. `event_id time event user_id
 anonymous_id` and the properties follow, as far as the codec knows them."""

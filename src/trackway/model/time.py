@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from pydantic_core import core_schema
@@ -30,7 +30,7 @@ class Duration(str):
 
     __slots__ = ()
 
-    def __new__(cls, text: str) -> Duration:
+    def __new__(cls, text: str) -> Self:
         if not SHAPE.match(str(text)):
             raise ValueError(f"expected a duration such as '15m' or '14d', got {str(text)!r}")
         return super().__new__(cls, str(text).strip())
@@ -68,7 +68,7 @@ def instant(value: str | float | datetime, zone: str = "UTC") -> int:
     A text without an offset is read in `zone`. Raises ValueError for anything else.
     """
     if isinstance(value, bool):
-        raise ValueError(f"expected a date or time, got {value!r}")
+        raise ValueError(f"expected a date or time, got {value!r}")  # noqa: TRY004
     if isinstance(value, int | float):
         seconds = value / 1000 if abs(value) >= 1e11 else value
         return round(seconds * MICROS)

@@ -6,7 +6,7 @@ import os
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
@@ -98,12 +98,11 @@ def check(raw: dict[str, Any], root: Path) -> Plan:
             component = _component(kind, name, table, errors)
             if component is not None:
                 components[name] = component
-    project = _model(Project, raw.get("project", {}), "project", errors)
+    project = _model(Project, raw.get("project", {}), "project", errors) or Project()
     _check_names(made, errors)
     if errors:
         raise ConfigError(str(errors[0].message), path=errors[0].path, hint=errors[0].hint, errors=errors)
-    assert isinstance(project, Project)
-    return Plan(root=root, project=project, tests=raw.get("tests", []), **made)
+    return Plan(root=root, project=cast("Project", project), tests=raw.get("tests", []), **made)
 
 
 def _tables(raw: dict[str, Any], kind: str, errors: list[ConfigError]) -> list[tuple[str, dict[str, Any]]]:
@@ -144,16 +143,14 @@ def component(kind: str, options: dict[str, Any], path: str) -> Component:
     if errors:
         plain = [ConfigError(e.message, path=e.path.removeprefix(f"{kind}."), hint=e.hint) for e in errors]
         raise ConfigError(plain[0].message, path=plain[0].path, hint=plain[0].hint, errors=plain)
-    assert isinstance(made, Component)
-    return made
+    return cast("Component", made)
 
 
 def _model(cls: type[BaseModel], table: Any, path: str, errors: list[ConfigError]) -> BaseModel | None:
     try:
         return cls.model_validate(table)
     except ValidationError as error:
-        for item in error.errors():
-            errors.append(_readable(cls, path, item))
+        errors.extend(_readable(cls, path, item) for item in error.errors())
     except TrackwayError as error:
         errors.append(ConfigError(error.message, path=path, hint=error.hint))
     return None
