@@ -1,0 +1,278 @@
+"""One Delta table on disk: files sorted by us, commits and schema by `deltalake`.
+
+Data files are written here rather than by the library, since we know how they are sorted and partitioned,
+and an append with its position is then one small commit (about 3 ms).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, Field, Transaction
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.transaction import AddAction
+
+from trackway.errors import StorageError, WorkspaceError
+
+APP = "flow"
+"""The application whose transaction version is the journal position."""
+METADATA = "trackway"
+"""The key of the commit metadata that is ours."""
+ROWS = 128 * 1024
+"""Rows of a row group: small enough to skip, large enough to compress."""
+OPTIONS = {"delta.logRetentionDuration": "interval 90 days", "delta.checkpointInterval": "100"}
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one commit of the flow says about itself."""
+
+    version: int
+    position: int
+    note: dict[str, Any]
+    added: list[str]
+    """Absolute paths of the files it added."""
+
+
+class Table:
+    """A Delta table; safe to use from several threads, and to read from several processes."""
+
+    def __init__(self, folder: Path, partition: str | None = None) -> None:
+        self.folder = folder
+        self._partition = partition
+        self._lock = threading.RLock()
+        self._open: DeltaTable | None = None
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────────────────
+
+    def at(self, version: int | None = None) -> DeltaTable | None:
+        """The table as of a version (default: now); None when there is none yet.
+
+        Raises WorkspaceError for a version that never was or is not kept any more.
+        """
+        if version is not None and version < 0:
+            return None
+        with self._lock:
+            try:
+                return DeltaTable(str(self.folder), version=version)
+            except TableNotFoundError:
+                if version is None:
+                    return None
+                raise _no_version(version) from None
+            except Exception as error:
+                if version is None or isinstance(error, OSError):
+                    raise
+                raise _no_version(version) from error
+
+    def current(self) -> DeltaTable | None:
+        """The table as of now, kept open: only for looking at version, position and schema."""
+        with self._lock:
+            if self._open is None:
+                self._open = self.at()
+            else:
+                self._open.update_incremental()
+            return self._open
+
+    def version(self) -> int:
+        """The newest version, -1 when there is none."""
+        with self._lock:
+            table = self.current()
+            return -1 if table is None else int(table.version())
+
+    def position(self) -> int:
+        """The journal position up to which this table holds everything; 0 at the beginning."""
+        with self._lock:
+            table = self.current()
+            return 0 if table is None else int(table.transaction_version(APP) or 0)
+
+    def fields(self, version: int | None = None) -> dict[str, pa.DataType]:
+        """Column -> Arrow type, in the order of the table, without the partition column."""
+        with self._lock:
+            table = self.current() if version is None else self.at(version)
+            if table is None:
+                return {}
+            schema = pa.schema(table.schema().to_arrow())
+            return {field.name: field.type for field in schema if field.name != self._partition}
+
+    def files(self, version: int | None = None) -> list[str]:
+        """Absolute paths of the Parquet files of a version, sorted."""
+        table = self.at(version)
+        return [] if table is None else sorted(self._absolute(table.file_uris()))
+
+    def commits(self, since: int, upto: int) -> Iterator[Commit] | None:
+        """The commits in (since, upto] that changed data or moved the position, oldest first.
+
+        None when the log of one of them is not kept any more.
+        """
+        paths = [self._log(version) for version in range(since + 1, upto + 1)]
+        if not all(path.exists() for path in paths):
+            return None
+        return (commit for path in paths if (commit := self._read(path)) is not None)
+
+    def _log(self, version: int) -> Path:
+        return self.folder / "_delta_log" / f"{version:020d}.json"
+
+    def _read(self, path: Path) -> Commit | None:
+        note: dict[str, Any] = {}
+        position = -1
+        added = []
+        for line in path.read_bytes().splitlines():
+            action = json.loads(line)
+            if "commitInfo" in action:
+                note = json.loads(action["commitInfo"].get(METADATA) or "{}")
+            elif "txn" in action and action["txn"]["appId"] == APP:
+                position = int(action["txn"]["version"])
+            elif "add" in action and action["add"]["dataChange"]:
+                added.append(unquote(action["add"]["path"]))
+        if position < 0 and not added:
+            return None
+        return Commit(int(path.stem), position, note, self._absolute(added))
+
+    def _absolute(self, paths: Sequence[str]) -> list[str]:
+        return [str(self.folder / unquote(path.removeprefix("file://"))) for path in paths]
+
+    # ── writing ─────────────────────────────────────────────────────────────────────────────────────
+
+    def append(self, rows: pa.Table, position: int | None, note: Mapping[str, Any]) -> int:
+        """Commit rows (sorted by the partition column, if there is one) and the position as one transaction.
+
+        New columns widen the table first. Returns the version. Raises StorageError when the disk refuses.
+        """
+        with self._lock:
+            try:
+                table = self._wide_enough(rows.schema)
+                actions = self.write(rows, changes=True)
+                self._commit(table, actions, position, note)
+            except (OSError, pa.ArrowInvalid, CommitFailedError) as error:
+                self._open = None
+                raise StorageError(f"cannot write to {self.folder}: {error}", hint="is the disk full?") from error
+            return self.version()
+
+    def _commit(
+        self, table: DeltaTable, actions: list[AddAction], position: int | None, note: Mapping[str, Any]
+    ) -> None:
+        transactions = None if position is None else [Transaction(APP, position)]
+        table.create_write_transaction(
+            actions,
+            "append",
+            table.schema(),
+            [self._partition] if self._partition else None,
+            commit_properties=CommitProperties(
+                custom_metadata={METADATA: json.dumps(note, separators=(",", ":"))}, app_transactions=transactions
+            ),
+        )
+        table.update_incremental()
+        _sync(self._log(int(table.version())))
+
+    def _wide_enough(self, schema: pa.Schema) -> DeltaTable:
+        table = self.current()
+        if table is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            partitions = [self._partition] if self._partition else None
+            self._open = DeltaTable.create(
+                str(self.folder), _nullable(schema), partition_by=partitions, configuration=OPTIONS
+            )
+            return self._open
+        known = {field.name for field in table.schema().fields}
+        new = [field for field in _nullable(schema) if field.name not in known]
+        if new:
+            from deltalake import Schema
+
+            fields = Schema.from_arrow(pa.schema(new)).fields
+            table.alter.add_columns([Field(field.name, field.type, nullable=True) for field in fields])
+            table.update_incremental()
+        return table
+
+    def read(self, schema: pa.Schema) -> pa.Table:
+        """All rows, in the columns of `schema`."""
+        table = self.at()
+        if table is None:
+            return schema.empty_table()
+        files = self._absolute(table.file_uris())
+        return pa.concat_tables([schema.empty_table(), *(pq.read_table(path, schema=schema) for path in files)])
+
+    def remove_beyond(self, position: int) -> None:
+        """Remove the rows of blocks after a journal position."""
+        with self._lock:
+            table = self.at()
+            if table is not None and table.count():
+                table.delete(f"block > {position}")
+                self._open = None
+
+    def write(self, rows: pa.Table, *, changes: bool) -> list[AddAction]:
+        """Data files of rows, on disk and not yet committed."""
+        parts = _parts(rows, self._partition)
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(lambda part: self._file(*part, changes=changes), parts))
+
+    def _file(self, value: str, rows: pa.Table, *, changes: bool) -> AddAction:
+        folder = self.folder / f"{self._partition}={value}" if self._partition else self.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"part-{uuid.uuid4().hex}.zstd.parquet"
+        pq.write_table(
+            rows, path, compression="zstd", compression_level=1, row_group_size=ROWS, store_schema=False,
+            use_dictionary=True, write_page_index=False,
+        )  # fmt: skip
+        _sync(path)
+        values = {self._partition: value} if self._partition else {}
+        now = time.time_ns() // 1_000_000
+        name = str(path.relative_to(self.folder))
+        return AddAction(name, path.stat().st_size, values, now, changes, json.dumps(_statistics(rows)))
+
+
+def _parts(rows: pa.Table, partition: str | None) -> Iterator[tuple[str, pa.Table]]:
+    """Slices of equal partition value; rows are sorted by it, so nothing is copied."""
+    if rows.num_rows == 0:
+        return
+    if partition is None:
+        yield "", rows
+        return
+    runs = pc.run_end_encode(rows[partition].combine_chunks())
+    plain = rows.drop_columns([partition])
+    start = 0
+    for value, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+        yield value, plain.slice(start, end - start)
+        start = end
+
+
+def _statistics(rows: pa.Table) -> dict[str, Any]:
+    """Delta statistics: the row count, and the range of `time` so that any engine can skip files."""
+    statistics: dict[str, Any] = {"numRecords": rows.num_rows}
+    if "time" in rows.column_names:
+        ends = pc.min_max(rows["time"])
+        statistics["nullCount"] = {"time": rows["time"].null_count}
+        for key, end in (("minValues", ends["min"]), ("maxValues", ends["max"])):
+            if end.is_valid:
+                text = pc.strftime(end, format="%Y-%m-%dT%H:%M:%SZ").as_py()
+                statistics[key] = {"time": text}
+    return statistics
+
+
+def _nullable(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([field.with_nullable(True) for field in schema])
+
+
+def _no_version(version: int) -> WorkspaceError:
+    return WorkspaceError(f"the lake has no version {version}, or keeps it no more", hint="trackway ledger names it")
+
+
+def _sync(path: Path) -> None:
+    """Down to the disk, so that a committed file survives a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,165 @@
+"""The lake: events as Delta tables, the truth that columns, answers and other engines read.
+
+Three tables. `events` (partitioned by `date`, the UTC day of `time`) holds what was stored; the commit that
+adds rows also moves the journal position, so a restart can neither lose nor repeat. `refused` and
+`identities` are written before it: their rows beyond the position belong to a commit that never happened,
+are never shown, and are removed when the flow starts again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trackway.model.schema import ENVELOPE, Schema, kind_of
+from trackway.store import views
+from trackway.store.delta import Commit, Table
+from trackway.store.identity import FACTS
+
+REFUSED = pa.schema(
+    [
+        ("source", pa.string()), ("reason", pa.string()), ("detail", pa.string()), ("step", pa.string()),
+        ("block", pa.int64()), ("row", pa.int64()), ("received_at", pa.timestamp("us", "UTC")),
+        ("refused_at", pa.timestamp("us", "UTC")), ("raw", pa.binary()), ("parsed", pa.string()),
+        ("pipeline", pa.string()),
+    ]
+)  # fmt: skip
+"""One row per refused event: why (`reason`, `detail`), where in the flow (`step`), where in the journal
+(`block`, `row`), its original bytes, what had been read of it (`parsed`, JSON), and the hash of the plan."""
+
+
+class Lake:
+    """The Delta tables of a workspace; one flow writes, any number of processes read."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.tables = {
+            "events": Table(folder / "events", partition="date"),
+            "refused": Table(folder / "refused"),
+            "identities": Table(folder / "identities"),
+        }
+        self._events = self.tables["events"]
+
+    # ── what is there ───────────────────────────────────────────────────────────────────────────────
+
+    def version(self) -> int:
+        """The newest version of the events, -1 before the first commit."""
+        return self._events.version()
+
+    def position(self, version: int | None = None) -> int:
+        """The journal position up to which a version (default: the newest) holds everything; 0 at the beginning."""
+        if version is None:
+            return self._events.position()
+        table = self._events.at(version)
+        return 0 if table is None else int(table.transaction_version("flow") or 0)
+
+    def schema(self, version: int | None = None) -> Schema:
+        """The columns of the events and their kinds, in the order they appeared."""
+        fields = self._events.fields(version)
+        return Schema({name: kind_of(type_) for name, type_ in fields.items() if name not in ENVELOPE})
+
+    def files(self, version: int | None = None) -> list[str]:
+        """Absolute paths of the Parquet files of a version; the column `date` is in their folder's name.
+
+        Raises WorkspaceError for a version that is not kept any more.
+        """
+        return self._events.files(version)
+
+    def commits(self, since: int, upto: int | None = None) -> Iterator[Commit] | None:
+        """The commits of the flow in (since, upto]; None when their log is not kept any more."""
+        return self._events.commits(since, self.version() if upto is None else upto)
+
+    def added(self, since: int, upto: int) -> list[str] | None:
+        """Absolute paths of the files that commits in (since, upto] added; compaction adds nothing.
+
+        None when the log or a file is not there any more: read `files(upto)` instead.
+        """
+        commits = self._events.commits(since, upto)
+        if commits is None:
+            return None
+        paths = [path for commit in commits for path in commit.added]
+        return paths if all(Path(path).exists() for path in paths) else None
+
+    # ── writing: the flow alone ─────────────────────────────────────────────────────────────────────
+
+    def commit(self, events: pa.Table, position: int, note: Mapping[str, Any]) -> int:
+        """Store events and move the position, as one transaction; returns the version.
+
+        `note` becomes the commit's metadata. An empty table still moves the position. The rows of a file are
+        sorted by actor and time. Raises StorageError when the disk refuses: then nothing was stored.
+        """
+        return self._events.append(arranged(events), position, note)
+
+    def refuse(self, rows: pa.Table) -> None:
+        """Add refusals (columns of REFUSED); they count once the events of their blocks are committed."""
+        if rows.num_rows:
+            self.tables["refused"].append(rows.select(REFUSED.names).cast(REFUSED), None, {})
+
+    def add_identities(self, facts: pa.Table) -> None:
+        """Add identity facts (columns of identity.FACTS); they hold once their blocks are committed."""
+        if facts.num_rows:
+            self.tables["identities"].append(facts.select(FACTS.names).cast(FACTS), None, {})
+
+    def recover(self) -> None:
+        """Remove refusals and facts of a commit that never happened (the flow died before it)."""
+        position = self.position()
+        for name in ("refused", "identities"):
+            self.tables[name].remove_beyond(position)
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────────────────
+
+    def refused(self, version: int | None = None) -> pa.Table:
+        """Every refusal up to a version of the events."""
+        return self._beside("refused", REFUSED, version)
+
+    def identities(self, version: int | None = None) -> pa.Table:
+        """Every identity fact up to a version of the events."""
+        return self._beside("identities", FACTS, version)
+
+    def _beside(self, name: str, schema: pa.Schema, version: int | None) -> pa.Table:
+        position = self.position(version)
+        table = self.tables[name].read(schema)
+        return table.filter(pc.less_equal(table["block"], position))
+
+    def connect(self, version: int | None = None) -> duckdb.DuckDBPyConnection:
+        """A DuckDB connection of its own with the views `events` (identity-resolved `actor`), `refused` and
+        `identities`, as of a version (default: now), in UTC.
+        """
+        return views.connect(self, version)
+
+    def sql(self, statement: str, most_rows: int = 100_000, *, seconds: float = 60, memory: str = "2GB") -> pa.Table:
+        """The rows of one SELECT over the views, at most `most_rows`.
+
+        The statement can read nothing but the lake and write nothing at all. Raises QuestionError.
+        """
+        return views.ask(self, statement, most_rows, seconds, memory)
+
+
+def arranged(events: pa.Table) -> pa.Table:
+    """Events with their `date`, sorted by (date, actor, time, tie)."""
+    time = events["time"].cast(pa.int64()).to_numpy()
+    days = time // 86_400_000_000
+    actors = _ranks(events["actor"])
+    order = pa.array(np.lexsort((events["tie"].to_numpy(), time, actors, days)))
+    dates = pa.array(days.astype("datetime64[D]")).cast(pa.string())
+    if "date" in events.column_names:
+        events = events.drop_columns(["date"])
+    with ThreadPoolExecutor(2) as pool:
+        columns = list(pool.map(lambda column: column.take(order), [*events.columns, dates]))
+    return pa.table(columns, names=[*events.column_names, "date"])
+
+
+def _ranks(texts: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """For each text its place among the distinct texts, in order."""
+    encoded = pc.dictionary_encode(texts.combine_chunks())
+    places = np.empty(len(encoded.dictionary) + 1, np.int64)
+    places[pc.sort_indices(encoded.dictionary).to_numpy()] = np.arange(len(encoded.dictionary))
+    places[-1] = -1
+    return np.asarray(places[pc.fill_null(encoded.indices, len(encoded.dictionary)).to_numpy(zero_copy_only=False)])

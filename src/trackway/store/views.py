@@ -1,0 +1,105 @@
+"""The lake as DuckDB views: `events` with resolved actors, `refused`, `identities`; and SQL under lock.
+
+A version that compaction has rewritten since is read from today's files by its journal position, because
+events are only ever added: version v holds exactly the events of blocks up to its position.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+
+from trackway.errors import QuestionError
+from trackway.model.condition import literal, quoted
+from trackway.model.schema import SQL, Schema
+from trackway.store.identity import resolve
+
+if TYPE_CHECKING:
+    from trackway.store.lake import Lake
+
+
+def connect(lake: Lake, version: int | None) -> duckdb.DuckDBPyConnection:
+    """A connection with the views as of a version."""
+    version = lake.version() if version is None else version
+    connection = duckdb.connect(config={"python_enable_replacements": False})
+    connection.execute("set timezone = 'UTC'")
+    facts = lake.identities(version)
+    mapping = resolve(facts)
+    for name, table in (("identities", facts), ("refused", lake.refused(version)), ("resolved", mapping)):
+        connection.register(f"arrow_{name}", table)
+        connection.execute(f"create table {name} as select * from arrow_{name}")
+        connection.unregister(f"arrow_{name}")
+    schema = lake.schema(version)
+    connection.execute(f"create view stored as {_events(lake, version, schema)}")
+    if mapping.num_rows == 0:
+        connection.execute("create view events as select * from stored")
+    else:
+        columns = ", ".join(
+            "coalesce(r.actor, e.actor) as actor" if name == "actor" else f"e.{quoted(name)}" for name in schema
+        )
+        connection.execute(
+            f"create view events as select {columns} from stored e left join resolved r on e.actor = r.id"
+        )
+    return connection
+
+
+def _events(lake: Lake, version: int, schema: Schema) -> str:
+    """The SELECT of all events of a version, columns in the order of the schema."""
+    beyond = ""
+    files = lake.files(version) if version >= 0 else []
+    if not all(Path(path).exists() for path in files):
+        files = lake.files()
+        beyond = f" where block <= {lake.position(version)}"
+    if not files:
+        nulls = ", ".join(f"null::{SQL[kind]} as {quoted(name)}" for name, kind in schema.items())
+        return f"select {nulls} where false"
+    listed = ", ".join(literal(path) for path in files)
+    source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+    held = _held(source)
+    columns = ", ".join(
+        quoted(name) if name in held else f"null::{SQL[kind]} as {quoted(name)}" for name, kind in schema.items()
+    )
+    return f"select {columns} from {source}{beyond}"
+
+
+def _held(source: str) -> set[str]:
+    """The columns that the files have; a column of the table may not be in any file yet."""
+    with duckdb.connect() as connection:
+        return {str(row[0]) for row in connection.execute(f"describe select * from {source}").fetchall()}
+
+
+def ask(lake: Lake, statement: str, most_rows: int, seconds: float, memory: str) -> pa.Table:
+    """The rows of one SELECT, with nothing but the lake in reach."""
+    connection = connect(lake, None)
+    with connection:
+        _only_select(connection, statement)
+        connection.execute(f"set allowed_directories = [{literal(str(lake.folder))}]")
+        connection.execute(f"set memory_limit = {literal(memory)}")
+        connection.execute("set temp_directory = ''")
+        connection.execute("set enable_external_access = false")
+        connection.execute("set lock_configuration = true")
+        timer = threading.Timer(seconds, connection.interrupt)
+        timer.start()
+        try:
+            return connection.sql(statement).limit(most_rows).to_arrow_table()
+        except duckdb.InterruptException as error:
+            raise QuestionError(f"no answer within {seconds:g} s", hint="ask for fewer days or columns") from error
+        except duckdb.Error as error:
+            raise QuestionError(str(error).split("\n\nLINE")[0]) from error
+        finally:
+            timer.cancel()
+
+
+def _only_select(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
+    try:
+        found = connection.extract_statements(statement)
+    except duckdb.Error as error:
+        raise QuestionError(str(error).split("\n\nLINE")[0]) from error
+    if len(found) != 1:
+        raise QuestionError(f"expected one statement, got {len(found)}")
+    if found[0].type != duckdb.StatementType.SELECT:
+        raise QuestionError("only SELECT can be asked", hint="the lake is read-only here")
