@@ -7,6 +7,7 @@ would otherwise look healthy. Only the optional data set may be absent, since th
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 WEB_LOG = ROOT.parent / "shared/data/weblogs/apache_combined.log"
 NO_WEB_LOG = "the real web log is not beside this checkout"
+sys.path.insert(0, str(ROOT / "tools"))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,291 @@
+"""Writes docs/reference from the docstrings, so that there is no second truth.
+
+    python tools/reference.py            write the files
+    python tools/reference.py --check    exit 1 when a file differs from what would be written
+
+One page for each kind of component, one for trackway.toml, one for the command line, one for HTTP.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import inspect
+import re
+import sys
+import textwrap
+import tomllib
+import types
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from trackway.plan import registry
+from trackway.plan.component import Component, Contract, Transform
+from trackway.plan.config import Project
+
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT / "docs" / "reference"
+GENERATED = "<!-- Written by `make docs` from the docstrings; change those. -->\n"
+OPENINGS = {
+    "sources": "Where events come from. `type = 'NAME'` under `[sources.…]`.",
+    "codecs": "How payloads are read. A source names the codecs it speaks; they have no table of their own.",
+    "transforms": "What is done to events, in the order of the file. `type = 'NAME'` under `[transforms.…]`.",
+    "queries": "What can be asked: `type = 'NAME'` under `[queries.…]`, or as JSON to `trackway ask` and `/ask`.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option of a component, as the reference shows it."""
+
+    name: str
+    type: str
+    default: str
+    text: str
+
+
+def main() -> int:
+    """Write or check every page; the exit code."""
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is stale")
+    check = arguments.parse_args().check
+    stale = [name for name, text in pages() if _stale(REFERENCE / name, text, write=not check)]
+    for name in stale:
+        print(f"docs/reference/{name} {'is stale; run make docs' if check else 'written'}")  # noqa: T201
+    return 1 if stale and check else 0
+
+
+def _stale(path: Path, text: str, *, write: bool) -> bool:
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return False
+    if write:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return True
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """Every page: its file name and its text."""
+    for kind in registry.KINDS:
+        yield f"{kind}.md", _kind_page(kind)
+    yield "config.md", _config_page()
+    yield "cli.md", _cli_page()
+    yield "http.md", _http_page()
+
+
+# ── components ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _kind_page(kind: str) -> str:
+    lines = [GENERATED, f"# {kind.title()}\n", OPENINGS[kind] + "\n"]
+    if kind == "transforms":
+        lines.append("Every transform has these options:\n")
+        lines.append(_table(list(options(Transform, shared=True))))
+    for name in registry.names(kind):
+        cls = registry.load(kind, name)
+        lines += [f"## {name}\n", _prose(inspect.getdoc(sys.modules[cls.__module__]) or "") + "\n"]
+        if getattr(cls, "routes", ()):
+            lines.append("Routes: " + ", ".join(f"`POST {route}`" for route in cls.routes) + "\n")  # type: ignore[attr-defined]
+        own = list(options(cls))
+        if own:
+            lines.append(_table(own))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def options(cls: type[BaseModel], *, shared: bool = False) -> Iterator[Option]:
+    """The options of a component of its own; those every component of its kind has only if `shared`."""
+    inherited = (
+        set() if shared else {name for parent in cls.__mro__[1:] if parent in _PARENTS for name in parent.model_fields}
+    )
+    for name, field in cls.model_fields.items():
+        if name in inherited:
+            continue
+        default = "" if field.is_required() else field.get_default(call_default_factory=True)
+        shown = "required" if field.is_required() or default is PydanticUndefined else _value(default)
+        yield Option(field.alias or name, _type(field.annotation), shown, field.description or "")
+
+
+_PARENTS: tuple[type[BaseModel], ...] = (Component, Transform, *registry.KINDS.values())
+
+
+def example(kind: str, name: str) -> str:
+    """The first indented TOML example in the docstring of a component's module; empty when there is none."""
+    text = inspect.getdoc(importlib.import_module(f"trackway.{kind}.{name}")) or ""
+    blocks = [block for block in re.findall(r"(?:^ {4}.*\n|^\n)+", text + "\n", re.MULTILINE) if block.strip()]
+    found = [textwrap.dedent(block).strip() for block in blocks if block.strip().startswith("[")]
+    return found[0] if found else ""
+
+
+def worked(text: str, check: Callable[[dict[str, Any], Path], object]) -> None:
+    """Load an example as a file would be; sources it only mentions are added. Raises ConfigError."""
+    raw = tomllib.loads(text)
+    for table in raw.get("transforms", {}).values():
+        for source in table.get("sources", []):
+            raw.setdefault("sources", {}).setdefault(source, {"type": "http"})
+    check(raw, Path())
+
+
+def _prose(text: str) -> str:
+    """A docstring as Markdown: its indented blocks fenced as what they are."""
+    out: list[str] = []
+    for block in re.split(r"\n\n(?=\S)|(?<=\S)\n\n(?= {4})", text):
+        if block.startswith(("    ", ">>>")):
+            body = textwrap.dedent(block).rstrip()
+            out.append(f"```{_language(body)}\n{body}\n```")
+        else:
+            out.append(block.rstrip())
+    return "\n\n".join(out)
+
+
+def _language(body: str) -> str:
+    first = body.lstrip()
+    if first.startswith(">>>"):
+        return "python"
+    if first.startswith("{"):
+        return "json"
+    if first.startswith("["):
+        return "toml"
+    return "console" if first.startswith("$ ") else "text"
+
+
+def _table(rows: list[Option]) -> str:
+    lines = ["| option | type | default | |", "|---|---|---|---|"]
+    for row in rows:
+        text = " ".join(row.text.split()).replace("|", "\\|")
+        default = row.default if row.default in ("", "required", "none") else f"`{row.default}`"
+        lines.append(f"| `{row.name}` | {row.type} | {default} | {text} |")
+    return "\n".join(lines) + "\n"
+
+
+WORDS = {str: "string", int: "integer", float: "number", bool: "boolean", dict: "table", list: "list", Any: "any",
+         type(None): "none"}  # fmt: skip
+
+
+def _type(annotation: Any) -> str:
+    """A type in the words of trackway.toml."""
+    origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        text = _type(parts[0])
+    elif origin in (typing.Union, types.UnionType):
+        text = " or ".join(_type(part) for part in parts if part is not type(None))
+    elif origin is typing.Literal:
+        text = "one of " + " ".join(f"`{part}`" for part in parts)
+    elif origin in (list, tuple, set):
+        text = f"list of {_plural(_type(parts[0]))}"
+    elif origin is dict:
+        text = f"table of {_plural(_type(parts[1]))}"
+    else:
+        text = WORDS.get(annotation) or str(getattr(annotation, "__name__", annotation)).lower()
+    return text
+
+
+def _plural(word: str) -> str:
+    return word if word.startswith("one of") or word.endswith("s") else word + "s"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_value(item)}" for key, item in value.items()) + "}"
+    return str(value)
+
+
+# ── the file ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _config_page() -> str:
+    return "\n".join(
+        [
+            GENERATED,
+            "# trackway.toml\n",
+            "One file says what comes in, what is done to it, what it promises and what is asked of it. Its tables are",
+            "`[project]`, then `[sources.NAME]`, `[transforms.NAME]`, `[contracts.NAME]`, `[queries.NAME]`, and",
+            "`[[tests]]`. A table of sources, transforms or queries has a `type` and the options of that type; its",
+            'name is yours. Durations and sizes are strings (`"15m"`, `"64MB"`), a secret is `{ env = "NAME" }`.\n',
+            "## project\n",
+            _table(list(options(Project))),
+            "## contracts\n",
+            (inspect.getdoc(Contract) or "") + "\n",
+            _table(list(options(Contract))),
+        ]
+    )
+
+
+# ── the doors ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _cli_page() -> str:
+    import typer
+
+    cli = importlib.import_module("trackway.cli")
+    command = typer.main.get_command(cli.app)
+    lines = [GENERATED, "# Command line\n", (command.help or "").strip() + "\n", _parameters(command)]
+    for name, verb in sorted(getattr(command, "commands", {}).items()):
+        usage = " ".join(["trackway", name, *(_metavar(p) for p in verb.params if p.param_type_name == "argument")])
+        lines += [f"## trackway {name}\n", f"```text\n{usage}\n```\n", _paragraphs(verb.help or "") + "\n"]
+        table = _parameters(verb)
+        if table:
+            lines.append(table)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _paragraphs(text: str) -> str:
+    return _prose(inspect.cleandoc(text.replace("\b\n", "")))
+
+
+def _metavar(parameter: Any) -> str:
+    name = (parameter.metavar or parameter.name or "").upper()
+    name += "…" if parameter.nargs != 1 else ""
+    return name if parameter.required else f"[{name}]"
+
+
+def _parameters(command: Any) -> str:
+    rows = []
+    for parameter in command.params:
+        text = " ".join((getattr(parameter, "help", "") or "").split()).replace("|", "\\|")
+        if parameter.name == "help" or getattr(parameter, "hidden", False):
+            continue
+        names = " ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
+        rows.append(f"| {names if parameter.param_type_name == 'option' else f'`{_metavar(parameter)}`'} | {text} |")
+    return "\n".join(["| | |", "|---|---|", *rows]) + "\n" if rows else ""
+
+
+def _http_page() -> str:
+    from trackway.plan.component import Codec
+
+    lines = [
+        GENERATED,
+        "# HTTP\n",
+        "Collectors, the API and the pages share one address, 127.0.0.1:8700 unless the file says otherwise.\n",
+    ]
+    lines += ["## Collecting\n", "| route | codec |", "|---|---|"]
+    for name in registry.names("codecs"):
+        cls = typing.cast("type[Codec]", registry.load("codecs", name))
+        lines += [f"| `POST {route}` | [{name}](codecs.md#{name}) |" for route in cls.routes]
+    lines += ["", "## Asking\n"]
+    for path, methods, text in _routes():
+        lines += [f"### {' '.join(methods)} {path}\n", text + "\n"]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _routes() -> Iterator[tuple[str, list[str], str]]:
+    api = importlib.import_module("trackway.api")
+    for route in sorted(api.documented(), key=lambda route: route.path):
+        yield route.path, sorted(route.methods - {"HEAD"}), inspect.getdoc(route.endpoint) or ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
