@@ -68,11 +68,10 @@ class Journal:
         `most_bytes` counts uncompressed bodies. A call never crosses from one day's file into the next.
         """
         files = self._files()
-        for day, following in zip(files, [*files[1:], None], strict=True):
-            if following is None or following.first > after + 1:
-                blocks = day.read(after, most_records, most_bytes)
-                if blocks:
-                    return blocks
+        newest_holder = max((n for n, day in enumerate(files) if day.first <= after + 1), default=0)
+        for day in files[newest_holder:]:
+            if blocks := day.read(after, most_records, most_bytes):
+                return blocks
         return []
 
     def get(self, seq: int) -> Block | None:
