@@ -94,8 +94,8 @@ def test_what_a_page_says_to_type_works(path, tmp_path):
             if language == "console":
                 console(text, tmp_path, address, running)
             elif language == "python":
-                script = text.replace(DEFAULT, address)
-                done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+                (tmp_path / "snippet.py").write_text(text.replace(DEFAULT, address), encoding="utf-8")
+                done = command("python snippet.py", tmp_path, address)
                 assert done.returncode == 0, done.stderr
     finally:
         for process in running:
