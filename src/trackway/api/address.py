@@ -1,0 +1,91 @@
+"""Questions as addresses: every question is the query string of an URL, and back.
+
+A funnel's steps are repeated pairs `name=…&step=…`; a list is a repeated key; empty values count as absent.
+
+>>> question("funnel", [("name", "Home"), ("step", "path = '/'"), ("step", "path = '/b'"), ("within", "1d")])["steps"]
+[{'name': 'Home', 'when': "path = '/'"}, {'when': "path = '/b'"}]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args, get_origin
+from urllib.parse import quote, urlencode
+
+from trackway.errors import QuestionError
+from trackway.plan import registry
+
+LONGEST = 16_000
+"""Characters in a query string; longer questions are sent as JSON to `POST /api/ask`."""
+MOST_STEPS = 50
+OPTIONS = frozenset({"type", "as_of", "engine", "saved"})
+"""Keys that say how to ask, not what."""
+
+
+def question(type_: str, items: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """The question of an address, as the JSON object `ask` takes. Raises QuestionError for what has no such shape."""
+    pairs = [(key, value.strip()) for key, value in items if key not in OPTIONS]
+    if sum(len(key) + len(value) for key, value in pairs) > LONGEST:
+        raise QuestionError("an address this long", hint="send the question as JSON to POST /api/ask")
+    asked: dict[str, Any] = {"type": type_}
+    lists = many(type_)
+    for key, value in pairs:
+        if key in {"step", "name"} and "steps" in fields(type_):
+            continue
+        if not value:
+            continue
+        if key in lists:
+            asked.setdefault(key, []).append(value)
+        else:
+            asked[key] = value
+    if "steps" in fields(type_):
+        asked["steps"] = steps(pairs)
+    return asked
+
+
+def steps(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    """Steps from repeated `step`, each with the `name` that stands before it, if any."""
+    found: list[dict[str, str]] = []
+    name = ""
+    for key, value in pairs:
+        if key == "name":
+            name = value
+        elif key == "step":
+            if value:
+                found.append({"name": name, "when": value} if name else {"when": value})
+            name = ""
+    if len(found) > MOST_STEPS:
+        raise QuestionError(f"a funnel of {len(found)} steps", path="steps", hint=f"at most {MOST_STEPS}")
+    return found
+
+
+def fields(type_: str) -> dict[str, Any]:
+    """The options of a type of question under the names people write. Raises QuestionError for no such type."""
+    cls = registry.load("queries", type_)
+    return {field.alias or name: field.annotation for name, field in cls.model_fields.items()}
+
+
+def many(type_: str) -> set[str]:
+    """The options of a type that take a list."""
+
+    def takes_list(annotation: Any) -> bool:
+        return get_origin(annotation) is list or any(takes_list(part) for part in get_args(annotation))
+
+    return {name for name, annotation in fields(type_).items() if takes_list(annotation)}
+
+
+def query_string(asked: Mapping[str, Any]) -> str:
+    """The query string of a question, without its type; what is empty is left out."""
+    pairs: list[tuple[str, str]] = []
+    for key, value in asked.items():
+        if key == "type" or value is None or value == "" or value == []:
+            continue
+        if key == "steps":
+            for step in value:
+                pairs.append(("name", step.get("name") or ""))
+                pairs.append(("step", step["when"]))
+        elif isinstance(value, list | tuple):
+            pairs.extend((key, str(item)) for item in value)
+        else:
+            pairs.append((key, str(value)))
+    return urlencode(pairs, quote_via=quote, safe="/:,")

@@ -1,0 +1,101 @@
+"""The pages: ask, events, ledger, refused and trace. Each is an address whose state is all in the address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from trackway.api.ask import Desk
+from trackway.api.catalogue import Catalogue
+from trackway.api.data import NotFound
+from trackway.api.refused import reasons, refusals
+from trackway.web.charts.scale import moment
+from trackway.web.questions import Questions
+from trackway.web.view import render
+
+if TYPE_CHECKING:
+    from trackway.app import Workspace
+
+BINS = ("stored", "duplicate", "dropped", "refused", "pending")
+SHOWN = 100
+"""Refused events on a page."""
+
+
+@dataclass(frozen=True)
+class Pages:
+    """What every page needs."""
+
+    workspace: Workspace
+    desk: Desk
+    catalogue: Catalogue
+
+    def show(self, request: Request, template: str, status: int = 200, **context: Any) -> Response:
+        """A page of this workspace."""
+        return render(request, template, context, project=self.workspace.plan.project.name, status=status)
+
+    def error(self, request: Request, shape: dict[str, Any]) -> Response:
+        """The page for the one error shape."""
+        return self.show(request, "error.html", shape["status"], failure=shape)
+
+
+def routes(pages: Pages) -> APIRouter:
+    """Every page but the answers themselves (`web.questions`)."""
+    router = APIRouter(include_in_schema=False)
+    questions = Questions(pages)
+    router.add_api_route("/ask/{name}", questions.answer, methods=["GET"])
+
+    @router.get("/")
+    @router.get("/ask")
+    def first(request: Request) -> Response:
+        begin, end, events = pages.catalogue.span()
+        if not events:
+            return pages.show(request, "empty.html", listen=listening(request), sources=pages.workspace.plan.sources)
+        return RedirectResponse(f"/ask/trend?measure=events&every={fitting(begin, end)}", 303)
+
+    @router.get("/events")
+    def events(request: Request) -> Response:
+        return pages.show(
+            request, "events.html", events=pages.catalogue.events(), columns=pages.catalogue.columns(),
+            listen=listening(request),
+        )  # fmt: skip
+
+    @router.get("/ledger")
+    def ledger(request: Request) -> Response:
+        accounts = [account.as_json() for account in pages.workspace.ledger()]
+        return pages.show(request, "ledger.html", accounts=accounts, bins=BINS, reasons=reasons(pages.workspace))
+
+    @router.get("/refused")
+    def refused(request: Request, reason: str = "", source: str = "") -> Response:
+        rows = refusals(pages.workspace, reason, source, SHOWN)
+        counts = reasons(pages.workspace)
+        return pages.show(request, "refused.html", rows=rows, counts=counts, reason=reason, source=source, most=SHOWN)
+
+    @router.get("/trace")
+    def find(event_id: str = "") -> Response:
+        return RedirectResponse(f"/trace/{event_id}" if event_id else "/events", 303)
+
+    @router.get("/trace/{event_id:path}")
+    def trace(request: Request, event_id: str) -> Response:
+        lines = pages.workspace.trace(event_id)
+        if not lines:
+            raise NotFound(f"no event '{event_id}'", hint="event ids are in the column event_id")
+        return pages.show(request, "trace.html", event_id=event_id, lines=[line.as_json() for line in lines])
+
+    return router
+
+
+def listening(request: Request) -> str:
+    """The address this workspace is reached at, as the browser sees it."""
+    return str(request.base_url).rstrip("/")
+
+
+def fitting(begin: Any, end: Any) -> str:
+    """An interval that shows a span of events in a readable number of points."""
+    first, last = moment(begin), moment(end)
+    if first is None or last is None:
+        return "1d"
+    days = (last - first).total_seconds() / 86_400
+    return "1h" if days <= 5 else "1d" if days <= 190 else "1w" if days <= 1_500 else "1mo"

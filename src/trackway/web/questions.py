@@ -1,0 +1,141 @@
+"""The answer page: `/ask/trend?…` shows it; the same address with .json .csv .arrow .svg .png is the data or picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import Request, Response
+from markupsafe import Markup
+
+from trackway.api import address
+from trackway.api.data import NotFound
+from trackway.api.failure import json_response
+from trackway.api.form import as_arrow, as_csv
+from trackway.errors import TrackwayError, suggest
+from trackway.plan import registry
+from trackway.plan.component import Answer
+from trackway.web import builder, words
+from trackway.web.charts import funnel, retention, trend
+from trackway.web.charts.scale import full
+from trackway.web.charts.svg import Drawing
+from trackway.web.table import table
+
+if TYPE_CHECKING:
+    from trackway.web.pages import Pages
+
+FORMS = ("json", "csv", "arrow", "svg", "png")
+WIDE, NARROW = 860.0, 350.0
+"""Widths in pixels a chart is drawn for: a screen and a phone."""
+PICTURE = 960.0
+
+
+class Questions:
+    """Answers questions written as addresses, in every form."""
+
+    def __init__(self, pages: Pages) -> None:
+        self.pages = pages
+
+    def answer(self, request: Request, name: str) -> Response:
+        """`name` is a type of question, or one with a dot and a form: `funnel.csv`."""
+        type_, _, form = name.partition(".")
+        if type_ not in registry.names("queries"):
+            raise NotFound(f"no question of type '{type_}'", hint=suggest(type_, registry.names("queries")))
+        if not form:
+            return self.page(request, type_)
+        if form not in FORMS:
+            raise NotFound(f"no form '{form}'", hint=suggest(form, FORMS))
+        items = request.query_params.multi_items()
+        asked = address.question(type_, items)
+        return shaped(form, asked, self.pages.desk.ask(asked, dict(items)))
+
+    def page(self, request: Request, type_: str) -> Response:
+        """Form, chart, table and what the answer stands on; a wrong question is told beside the form."""
+        items = request.query_params.multi_items()
+        answer: Answer | None = None
+        failure: dict[str, Any] | None = None
+        asked: dict[str, Any] = {"type": type_}
+        try:
+            asked = address.question(type_, items)
+            if builder.ready(asked):
+                answer = self.pages.desk.ask(asked, dict(items))
+        except TrackwayError as error:
+            failure = {**error.as_json(), "path": error.path}
+        context = self.around(request, type_, items) | {"asked": asked, "failure": failure, "answer": answer}
+        if answer is not None:
+            context |= shown(asked, answer)
+        return self.pages.show(request, "ask.html", failure["status"] if failure else 200, **context)
+
+    def around(self, request: Request, type_: str, items: builder.Items) -> dict[str, Any]:
+        """The form and its surroundings."""
+        query = request.url.query
+        values = builder.form(type_, items)
+        begin, end, events = self.pages.catalogue.span()
+        return {
+            "type": type_,
+            "values": values,
+            "tabs": builder.tabs(type_, items),
+            "choices": {key: builder.choices(type_, key, values.get(key) or "") for key in ("every", "within")},
+            "saved": builder.saved(self.pages.workspace.plan, f"{request.url.path}?{query}"),
+            "links": [(form, f"/ask/{type_}.{form}" + (f"?{query}" if query else "")) for form in FORMS],
+            "popular": self.pages.catalogue.events()[:8],
+            "span": (str(begin)[:10], str(end)[:10]) if events else ("", ""),
+            "events": events,
+        }
+
+
+def shown(asked: dict[str, Any], answer: Answer) -> dict[str, Any]:
+    """What the page says of an answer."""
+    lines, left = {}, 0
+    if asked["type"] == "trend" and answer.rows:
+        _, lines, left = trend.series(answer.rows)
+    elif asked["type"] == "funnel" and answer.rows:
+        _, left = funnel.groups(answer.rows)
+    charts = ""
+    if answer.rows:
+        charts = draw(asked, answer, WIDE).inline("wide") + draw(asked, answer, NARROW).inline("narrow")
+    return {
+        "sentence": words.sentence(asked),
+        "numbers": words.numbers(asked, answer.rows),
+        "charts": Markup(charts),  # noqa: S704 - every text in a drawing is escaped by charts.svg
+        "legend": [(name, place) for place, name in enumerate(lines)] if len(lines) > 1 else [],
+        "left_out": left,
+        "table": table(asked["type"], answer.rows),
+        "stands_on": stands_on(answer),
+        "command": words.command(asked),
+    }
+
+
+def draw(asked: dict[str, Any], answer: Answer, width: float) -> Drawing:
+    """The drawing that fits the question."""
+    if asked["type"] == "funnel":
+        return funnel.draw(answer.rows, width)
+    if asked["type"] == "retention":
+        return retention.draw(answer.rows, width, words.unit(asked.get("every")).capitalize())
+    return trend.draw(answer.rows, width)
+
+
+def stands_on(answer: Answer) -> str:
+    """What an answer stands on, in one line."""
+    said = answer.stands_on
+    exact = "exact" if said.get("exact", True) else "sampled"
+    return (
+        f"lake version {full(said.get('lake_version'))} · {full(said.get('events'))} events · "
+        f"{full(said.get('actors'))} actors · {exact} · {full(said.get('elapsed_ms'))} ms"
+    )
+
+
+def shaped(form: str, asked: dict[str, Any], answer: Answer) -> Response:
+    """An answer as a file."""
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    if form == "json":
+        return json_response(answer.as_json())
+    if form == "csv":
+        return Response(as_csv(answer.rows), headers=headers, media_type="text/csv; charset=utf-8")
+    if form == "arrow":
+        return Response(as_arrow(answer), headers=headers, media_type="application/vnd.apache.arrow.stream")
+    picture = draw(asked, answer, PICTURE).picture(words.sentence(asked), f"trackway · {stands_on(answer)}")
+    if form == "svg":
+        return Response(picture, headers=headers, media_type="image/svg+xml")
+    import vl_convert
+
+    return Response(vl_convert.svg_to_png(picture, scale=2), headers=headers, media_type="image/png")

@@ -1,0 +1,34 @@
+"""Keeps the columns close behind the lake, so that no question waits for catching up."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from trackway.errors import TrackwayError
+
+if TYPE_CHECKING:
+    from trackway.app import Workspace
+
+log = logging.getLogger("trackway.web")
+
+EVERY = 1.0
+"""Seconds between two looks at the lake."""
+
+
+def keep_fresh(workspace: Workspace, stop: threading.Event) -> None:
+    """Catch the columns up about every second until told to stop; a fault is logged once until it changes."""
+    said = ""
+    seen: int | None = None
+    while not stop.wait(EVERY):
+        try:
+            version = workspace.lake.version()
+            if version != seen:
+                workspace.columns.refresh()
+                seen = version
+            said = ""
+        except (TrackwayError, OSError) as error:
+            if str(error) != said:
+                log.warning("columns are behind: %s", error)
+            said = str(error)
