@@ -87,9 +87,7 @@ class Engine:
         folder.mkdir(parents=True, exist_ok=True)
         self.version = f"DuckDB {duckdb.__version__}"
         self._connection = duckdb.connect(str(folder / "bench.duckdb"))
-        self._connection.execute(
-            f"set threads = {threads}; set memory_limit = '8GB'; set preserve_insertion_order = true"
-        )
+        self._connection.execute(f"set threads = {threads}; set memory_limit = '8GB'; set timezone = 'UTC'")
 
     def load(self, files: Sequence[Path]) -> None:
         """Enumerations first, then the sorted table."""

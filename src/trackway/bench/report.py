@@ -1,0 +1,150 @@
+"""What was measured, as a table for the terminal and as a section of a document.
+
+A document holds each section between two comments, `<!-- NAME -->` and `<!-- /NAME -->`; a run replaces what
+stands between its own and leaves the rest alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trackway.errors import WorkspaceError
+
+Measured = Mapping[str, Any]
+
+
+def as_text(measured: Measured) -> str:
+    """The section for the terminal: the same Markdown, which reads well as it is."""
+    section = measured.get("section", "engines")
+    return SECTIONS[section](measured)
+
+
+class Document:
+    """A Markdown file with sections of measurements."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def replace(self, section: str, measured: Measured) -> None:
+        """Put a run into its section. Raises WorkspaceError when the file has no such section."""
+        text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+        begin, end = f"<!-- {section} -->", f"<!-- /{section} -->"
+        pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+        if not pattern.search(text):
+            raise WorkspaceError(f"{self.path} has no section {begin} … {end}")
+        body = SECTIONS[section](measured)
+        self.path.write_text(pattern.sub(lambda _: f"{begin}\n{body}{end}", text), encoding="utf-8")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, numbers to the right."""
+    widths = [max(len(line[column]) for line in [head, *rows]) for column in range(len(head))]
+    right = [all(row[column][:1].isdigit() for row in rows) for column in range(len(head))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(cells, widths, right, strict=True)
+        ]
+        return f"| {' | '.join(padded)} |"
+
+    rule = [
+        ("-" * (width - 1) + ":") if to_right else "-" * width for width, to_right in zip(widths, right, strict=True)
+    ]
+    return "\n".join([line(head), line(rule), *map(line, rows)]) + "\n"
+
+
+def seconds(value: float) -> str:
+    """Seconds with three figures: `0.0214 s`."""
+    digits = 4 if value < 0.1 else 3 if value < 1 else 2 if value < 10 else 1
+    return f"{value:.{digits}f} s"
+
+
+def size(value: float) -> str:
+    """Bytes as MB or GB of 10^6 and 10^9."""
+    return f"{value / 1e9:.2f} GB" if value >= 1e9 else f"{value / 1e6:.0f} MB"
+
+
+def on_what(measured: Measured) -> str:
+    """Machine and date, in a sentence."""
+    facts = measured["machine"]
+    return (
+        f"{measured['date']}, {facts['processor']}, {facts['cores']} cores, {facts['memory_gb']} GB, "
+        f"{facts['system']}, Python {facts['python']}."
+    )
+
+
+def engines(measured: Measured) -> str:
+    """Times per question and engine, then what each engine holds."""
+    head = ["question", "engine", "best", "median", "first", "slower", "equal", "way to ask"]
+    rows = [
+        [
+            result["question"], result["engine"], seconds(result["seconds"]), seconds(result["median_seconds"]),
+            seconds(result["first_seconds"]), f"{result['times_slower']:.1f}x", "yes" if result["equal"] else "NO",
+            "; ".join([result["text"], *(f"({text}: {seconds(s)})" for text, s in result["other_texts"].items())]),
+        ]
+        for result in measured["results"]
+    ]  # fmt: skip
+    limits = ", ".join(
+        f"{result['question']} {seconds(result['memory_limit_seconds'])}"
+        for result in measured["results"]
+        if "memory_limit_seconds" in result
+    )
+    speed = measured["machine"]["memory_bytes_per_second"] / 1e9
+    held = [
+        [
+            name, facts["version"], seconds(facts["load_seconds"]), seconds(facts["open_seconds"]),
+            size(facts["resident_bytes"]), facts["layout"],
+        ]
+        for name, facts in measured["engines"].items()
+    ]  # fmt: skip
+    skipped = "".join(f"Left out: {name}, {why}.\n" for name, why in measured["skipped"].items())
+    return (
+        f"{measured['events']:,} events of {measured['actors']:,} actors, best of {measured['rounds']} rounds in turn. "
+        f"{on_what(measured)}\n\n{table(head, rows)}\n"
+        f"The cores read memory at {speed:.1f} GB/s; at that speed the columns our folds touch take: {limits}.\n\n"
+        f"{table(['engine', 'version', 'load', 'open', 'resident', 'layout'], held)}{skipped}"
+    )
+
+
+def ingest(measured: Measured) -> str:
+    """Events a second from HTTP to the answer, and how fresh answers were meanwhile."""
+    rows = [
+        ["acknowledged (on disk)", f"{measured['acknowledged_per_second']:,.0f} events/s"],
+        ["askable (HTTP to answer, all of it)", f"{measured['askable_per_second']:,.0f} events/s"],
+        ["a batch of 100 acknowledged, p50 / p99", _pair(measured, "answer_p50_seconds", "answer_p99_seconds")],
+        ["acknowledged to askable, p50 / p95", _pair(measured, "fresh_p50_seconds", "fresh_p95_seconds")],
+        ["acknowledged = stored = askable", "yes" if measured["exact"] else "NO"],
+    ]
+    return (
+        f"{measured['acknowledged']:,} events in {measured['seconds']:g} s, {measured['put_off']:,} batches put off "
+        f"and sent again, {measured['markers']} markers. {on_what(measured)}\n\n{table(['what', 'measured'], rows)}"
+    )
+
+
+def weblog(measured: Measured) -> str:
+    """Lines a second of a log file, from the file to the first answer."""
+    rows = [["Trackway (load, then ask)", *_pace(measured["lines"], measured["trackway_seconds"])]]
+    if measured["goaccess_seconds"]:
+        rows.append([str(measured["goaccess"]), *_pace(measured["lines"], measured["goaccess_seconds"])])
+    faster = measured["times_faster"]
+    verdict = f"{faster:.2f}x the lines a second of GoAccess.\n" if faster else f"GoAccess: {measured['goaccess']}.\n"
+    return (
+        f"{measured['lines']:,} lines ({size(measured['bytes'])}, {measured['log']}), best of "
+        f"{len(measured['trackway_seconds'])} in turn. {on_what(measured)}\n\n"
+        f"{table(['program', 'seconds', 'lines/s'], rows)}\n{verdict}"
+    )
+
+
+def _pace(lines: int, spent: Sequence[float]) -> list[str]:
+    return [seconds(min(spent)), f"{lines / min(spent):,.0f}"]
+
+
+def _pair(measured: Measured, first: str, second: str) -> str:
+    return " / ".join("-" if measured[key] is None else seconds(measured[key]) for key in (first, second))
+
+
+SECTIONS: dict[str, Callable[[Measured], str]] = {"engines": engines, "ingest": ingest, "weblog": weblog}
