@@ -19,6 +19,7 @@ help: ## print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
 setup: $(VENV)/ready ## make .venv and install the project and its tools into it
+	@:
 
 demo: setup ## load thirty simulated days and a web log, serve them on 127.0.0.1:8700
 	@$(BIN)/trackway demo $(ARGS)

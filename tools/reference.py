@@ -18,7 +18,7 @@ import tomllib
 import types
 import typing
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -109,17 +109,35 @@ def options(cls: type[BaseModel], *, shared: bool = False) -> Iterator[Option]:
         default = "" if field.is_required() else field.get_default(call_default_factory=True)
         shown = "required" if field.is_required() or default is PydanticUndefined else _value(default)
         yield Option(field.alias or name, _type(field.annotation), shown, field.description or "")
+        for inner in _tables_in(field.annotation):
+            yield from (replace(option, name=f"{field.alias or name}.{option.name}") for option in options(inner))
+
+
+def _tables_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The tables an option is made of, such as the steps of a funnel."""
+    for part in (annotation, *typing.get_args(annotation)):
+        if inspect.isclass(part) and issubclass(part, BaseModel):
+            yield part
 
 
 _PARENTS: tuple[type[BaseModel], ...] = (Component, Transform, *registry.KINDS.values())
 
 
 def example(kind: str, name: str) -> str:
-    """The first indented TOML example in the docstring of a component's module; empty when there is none."""
+    """The first TOML example in the docstring of a component's module; empty when there is none."""
     text = inspect.getdoc(importlib.import_module(f"trackway.{kind}.{name}")) or ""
-    blocks = [block for block in re.findall(r"(?:^ {4}.*\n|^\n)+", text + "\n", re.MULTILINE) if block.strip()]
-    found = [textwrap.dedent(block).strip() for block in blocks if block.strip().startswith("[")]
-    return found[0] if found else ""
+    return next((textwrap.dedent(block) for block in _blocks(text) if _language(block) == "toml"), "")
+
+
+def _blocks(text: str) -> list[str]:
+    """Paragraphs of a docstring; an indented example stays one block, also over empty lines."""
+    out: list[str] = []
+    for block in re.split(r"\n{2,}", text.strip("\n")):
+        if out and block.startswith("    ") and out[-1].startswith("    "):
+            out[-1] += "\n\n" + block
+        else:
+            out.append(block)
+    return out
 
 
 def worked(text: str, check: Callable[[dict[str, Any], Path], object]) -> None:
@@ -132,26 +150,21 @@ def worked(text: str, check: Callable[[dict[str, Any], Path], object]) -> None:
 
 
 def _prose(text: str) -> str:
-    """A docstring as Markdown: its indented blocks fenced as what they are."""
-    out: list[str] = []
-    for block in re.split(r"\n\n(?=\S)|(?<=\S)\n\n(?= {4})", text):
-        if block.startswith(("    ", ">>>")):
-            body = textwrap.dedent(block).rstrip()
-            out.append(f"```{_language(body)}\n{body}\n```")
-        else:
-            out.append(block.rstrip())
+    """A docstring as Markdown: its examples fenced as what they are."""
+    out = []
+    for block in _blocks(text):
+        language = _language(block)
+        out.append(f"```{language}\n{textwrap.dedent(block)}\n```" if language else block)
     return "\n\n".join(out)
 
 
-def _language(body: str) -> str:
-    first = body.lstrip()
-    if first.startswith(">>>"):
-        return "python"
-    if first.startswith("{"):
-        return "json"
-    if first.startswith("["):
-        return "toml"
-    return "console" if first.startswith("$ ") else "text"
+def _language(block: str) -> str:
+    """What an example is written in; empty for prose."""
+    first = block.lstrip()
+    for opening, language in ((">>>", "python"), ("{", "json"), ("[", "toml"), ("$ ", "console")):
+        if first.startswith(opening):
+            return language
+    return "text" if block.startswith("    ") else ""
 
 
 def _table(rows: list[Option]) -> str:
