@@ -1,0 +1,139 @@
+"""What is in this file? Its compression, encoding and format, from the first 64 KB.
+
+Used when a file source says `codec = "auto"`, and by `trackway inspect`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trackway.errors import TrackwayError
+from trackway.flow.streams import Stream, open_file
+
+SAMPLE = 64 * 1024
+"""Bytes looked at, after unpacking."""
+DELIMITERS = ",\t;|"
+ACCESS = re.compile(r'^\S+ \S+ .+? \[\d{1,2}/\w{3}/\d{4}:[^\]]+\] ".*" (\d{3}|-) (\d+|-)')
+NUMBER = re.compile(r"^[-+]?\d+([.,]\d+)*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """What a file seems to be."""
+
+    codec: str
+    """A codec, or empty when there is nothing in the file yet."""
+    form: str = "lines"
+    """How records follow one another: `lines`, `rows` (CSV), `elements` (a JSON array) or `parquet`."""
+    compression: str = "none"
+    encoding: str = "utf-8"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """What the codec must know beside the records: `delimiter` and `header` of a CSV."""
+    sample: bytes = b""
+
+
+def detect(path: Path, codec: str = "auto", encoding: str = "auto", *, growing: bool = False) -> Detected:
+    """What the file seems to be; a `codec` that is known already only leaves its details to find.
+
+    A `growing` file of which too little is there yet has no codec (empty) for now.
+    Raises TrackwayError when the file cannot be read or its format cannot be told.
+    """
+    with open_file(path) as file:
+        if file.read(4) == b"PAR1" and codec in {"auto", "parquet"}:
+            return Detected("parquet", "parquet")
+        file.seek(0)
+        stream = Stream(file, encoding)
+        sample = b""
+        while len(sample) < SAMPLE:
+            piece = stream.read(SAMPLE - len(sample))
+            if not piece:
+                break
+            sample += piece
+    found = detect_text(sample, codec, whole=len(sample) < SAMPLE and not growing)
+    if growing and sample.count(b"\n") < 2 and (found is None or found.codec == "csv"):
+        found = Detected("")
+    if found is None:
+        raise TrackwayError(
+            f"cannot tell the format of {path}",
+            hint='say codec = "access_log", "json", "csv" or "parquet" in its source',
+        )
+    return Detected(
+        found.codec, found.form, stream.compression, stream.encoding or "utf-8", found.headers, sample[:SAMPLE]
+    )
+
+
+def detect_text(sample: bytes, codec: str = "auto", *, whole: bool = True) -> Detected | None:
+    """The format of a text that begins like this; None when it cannot be told."""
+    if not whole:
+        sample = sample[: sample.rfind(b"\n") + 1] or sample[: SAMPLE if len(sample) >= SAMPLE else 0]
+    text = sample.decode("utf-8", "replace")
+    lines = [line for line in _lines(text)[:200] if line.strip()]
+    if not lines:
+        return Detected("" if codec in {"auto", "csv"} else codec)
+    if codec == "auto":
+        return _json(text, lines) or _access(lines) or _table(text)
+    if codec == "json":
+        return _json(text, lines) or Detected("json")
+    if codec == "csv":
+        return _table(text, sure=True)
+    return Detected(codec)
+
+
+def _json(text: str, lines: list[str]) -> Detected | None:
+    beginning = re.sub(r"\s+", "", text[:4096])[:2]
+    if beginning[:1] == "[" and beginning[1:] in {"", "{", "[", '"', "]"}:
+        return Detected("json", "elements")
+    objects = sum(_is_object(line) for line in lines[:50])
+    if objects:
+        return Detected("json")
+    if beginning[:1] == "{":
+        return Detected("json", "elements")
+    return None
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _access(lines: list[str]) -> Detected | None:
+    matching = sum(bool(ACCESS.match(line)) for line in lines[:50])
+    return Detected("access_log") if 2 * matching >= len(lines[:50]) else None
+
+
+def _table(text: str, *, sure: bool = False) -> Detected | None:
+    """The delimiter that gives the most rows of the same number of fields, at least two, as the first row has."""
+    best: tuple[float, int, str] = (0.0, 0, "")
+    for delimiter in DELIMITERS:
+        rows = _rows(text, delimiter)
+        if not rows or (len(rows[0]) < 2 and not sure):
+            continue
+        alike = sum(len(row) == len(rows[0]) for row in rows) / len(rows)
+        best = max(best, (round(alike, 1) if len(rows[0]) > 1 else 0.1, len(rows[0]), delimiter))
+    share, _, delimiter = best
+    if share < 0.1 or (not sure and share < 0.5):
+        return None
+    names = [name.strip() for name in _rows(text, delimiter)[0]]
+    numeric = any(NUMBER.match(name) for name in names)
+    if not sure and (numeric or len(set(names)) < len(names) or not all(names)):
+        return None
+    first = next(line for line in _lines(text) if line.strip())
+    return Detected("csv", "rows", headers={"header": first, "delimiter": delimiter, "fields": str(len(names))})
+
+
+def _lines(text: str) -> list[str]:
+    return [line.removesuffix("\r") for line in text.split("\n")]
+
+
+def _rows(text: str, delimiter: str) -> list[list[str]]:
+    try:
+        return [row for row in csv.reader(_lines(text)[:100], delimiter=delimiter) if row]
+    except csv.Error:
+        return []

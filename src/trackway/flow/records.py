@@ -1,0 +1,366 @@
+"""Cutting a stream of bytes into records: lines, CSV rows, or the elements of a JSON array.
+
+A cutter is fed pieces of any size and gives the same records however the pieces fall. It never holds more
+than one record and one piece; of a record over the limit it keeps the first bytes and goes on after it.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+import numpy as np
+from numba import njit
+
+from trackway.flow.spans import Bytes, Ints, as_array, join, line_spans
+from trackway.model.event import Reason
+
+KEPT = 64 * 1024
+"""Bytes kept of a record that is too large."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A record refused before any codec saw it."""
+
+    offset: int
+    raw: bytes
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Records found in one piece; each is a span of `body` and is followed there by one newline."""
+
+    body: Bytes
+    starts: Ints
+    ends: Ints
+    offset: int
+    """Where in the stream the piece begins, in bytes."""
+    until: int
+    """Where in the stream reading goes on after it."""
+    bad: list[Bad] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Spans a cutter found, and how much of the data is done with."""
+
+    starts: Ints
+    ends: Ints
+    used: int
+    broken: dict[int, tuple[Reason, str]] = field(default_factory=dict)
+    """Row -> why it is no record."""
+
+
+class Cutter(ABC):
+    """Holds what is not yet a whole record."""
+
+    flat = False
+    """Whether newlines inside a record become spaces."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        """Largest record in bytes."""
+        self._kept = min(KEPT, limit)
+        self._pending = b""
+        self._at = 0
+        self._large: Bad | None = None
+        self._dropped = 0
+
+    @property
+    def holding(self) -> bool:
+        """Whether a record has begun and not yet ended."""
+        return bool(self._pending) or self._large is not None
+
+    @abstractmethod
+    def find(self, data: bytes, *, final: bool) -> Found:
+        """The records in `data`; with `final` all of it, else only what surely is whole."""
+
+    def skip(self, data: bytes, *, final: bool) -> int:
+        """How much of `data` still belongs to a record that is too large; all of it when its end is not in sight."""
+        return len(data) if final else data.find(b"\n") + 1 or len(data) + 1
+
+    def begin_skip(self, data: bytes) -> None:
+        """Called with the beginning of a record that is too large."""
+
+    def feed(self, piece: bytes, *, final: bool = False) -> Cut:
+        """The records that are whole with this piece; with `final`, also a last one without its end."""
+        bad: list[Bad] = []
+        piece = self._drop(piece, bad, final=final)
+        data = self._pending + piece if self._pending else piece
+        found = self.find(data, final=final)
+        begin = self._at
+        self._at += found.used
+        self._pending = data[found.used :]
+        if len(self._pending) > self.limit:
+            self._large = Bad(self._at, self._pending[: self._kept], Reason.TOO_LARGE, "")
+            self._dropped = len(self._pending)
+            self._at += self._dropped
+            self.begin_skip(self._pending)
+            self._pending = b""
+        return self._cut(as_array(data), found, begin, bad)
+
+    def end(self, damage: str = "") -> Cut:
+        """The last records of a stream. With `damage`, what is left of the last one is refused as truncated."""
+        if not damage:
+            return self.feed(b"", final=True)
+        if self._large is not None:
+            cut = self.feed(b"", final=True)
+            rest = b""
+        else:
+            whole = self._pending.rfind(b"\n") + 1
+            self._pending, rest = self._pending[:whole], self._pending[whole:]
+            cut = self.feed(b"", final=True)
+        self._at += len(rest)
+        last = Bad(cut.until, rest[: self._kept], Reason.TRUNCATED, damage)
+        return Cut(cut.body, cut.starts, cut.ends, cut.offset, self._at, [*cut.bad, last])
+
+    def _drop(self, piece: bytes, bad: list[Bad], *, final: bool) -> bytes:
+        if self._large is None:
+            return piece
+        length = self.skip(piece, final=final)
+        done = length <= len(piece)
+        length = min(length, len(piece))
+        self._dropped += length
+        self._at += length
+        if done:
+            self._dropped -= piece[length - 1 : length] == b"\n"
+            detail = f"a record of {self._dropped:,} bytes; at most {self.limit:,}"
+            bad.append(Bad(self._large.offset, self._large.raw, Reason.TOO_LARGE, detail))
+            self._large = None
+        return piece[length:]
+
+    def _cut(self, data: Bytes, found: Found, begin: int, bad: list[Bad]) -> Cut:
+        starts, ends = found.starts, found.ends
+        lengths = ends - starts
+        out = set(np.flatnonzero(lengths > self.limit).tolist()) | set(found.broken)
+        for row in sorted(out):
+            raw = data[starts[row] : min(ends[row], starts[row] + self._kept)].tobytes()
+            large = (Reason.TOO_LARGE, f"a record of {lengths[row]:,} bytes; at most {self.limit:,}")
+            bad.append(Bad(begin + int(starts[row]), raw, *found.broken.get(row, large)))
+        if out:
+            keep = np.ones(len(starts), dtype=bool)
+            keep[sorted(out)] = False
+            starts, ends = starts[keep], ends[keep]
+        contiguous = not self.flat and len(starts) and int((ends - starts + 1).sum()) == found.used
+        if contiguous and ends[-1] < len(data):
+            body = data[: found.used]
+        else:
+            body, starts, ends = join(data, starts, ends, flat=self.flat)
+        return Cut(body, starts, ends, begin, self._at, bad)
+
+
+class Lines(Cutter):
+    """Records are the lines that are not blank."""
+
+    def find(self, data: bytes, *, final: bool) -> Found:
+        """Whole lines; with `final` the last one need not end."""
+        used = len(data) if final else data.rfind(b"\n") + 1
+        return Found(*line_spans(as_array(data)[:used]), used)
+
+
+class Rows(Cutter):
+    """Records are CSV rows: a field in quotes may hold newlines.
+
+    A row of several lines counts as one only when it has as many fields as the header; otherwise its first
+    line stands alone, so that a stray quote costs one row and not the rest of the file.
+    """
+
+    def __init__(self, limit: int, delimiter: str, fields: int) -> None:
+        super().__init__(limit)
+        self._delimiter = ord(delimiter)
+        self._fields = fields
+        self._headless = True
+
+    def find(self, data: bytes, *, final: bool) -> Found:
+        """Whole rows; the first of all is the header, and no record."""
+        starts, ends, used = row_spans(as_array(data), self._delimiter, self._fields, self.limit, final)
+        if self._headless and len(starts):
+            self._headless = False
+            starts, ends = starts[1:], ends[1:]
+        return Found(starts, ends, used)
+
+
+class Elements(Cutter):
+    """Records are the elements of JSON arrays, or JSON values one after another."""
+
+    flat = True
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self._inside = False
+        self._state = np.zeros(4, dtype=np.int64)
+
+    def find(self, data: bytes, *, final: bool) -> Found:
+        """Whole elements. One that never ends is given up at the first place where the next seems to begin."""
+        array = as_array(data)
+        starts: list[Ints] = []
+        ends: list[Ints] = []
+        broken: dict[int, tuple[Reason, str]] = {}
+        at = rows = 0
+        while True:
+            first, last, bad, at, self._inside = _elements(array, at, self._inside)
+            starts.append(first)
+            ends.append(last)
+            broken |= {rows + int(row): (Reason.UNREADABLE, "a line break inside a text") for row in bad}
+            rows += len(first)
+            rest = data[at:]
+            if not rest or not (final or len(rest) > self.limit):
+                break
+            length = _unclosed(rest[: self.limit])
+            if not length and not final:
+                break
+            detail = "a text without its closing quote" if length else "ends in the middle of a record"
+            broken[rows] = (Reason.UNREADABLE if length else Reason.TRUNCATED, detail)
+            starts.append(np.array([at]))
+            at += length or len(rest)
+            ends.append(np.array([at]))
+            rows += 1
+        return Found(np.concatenate(starts), np.concatenate(ends), at, broken)
+
+    def begin_skip(self, data: bytes) -> None:
+        """Remembers how deep inside the element its beginning leads."""
+        self._state[:] = 0
+        _element(as_array(data), 0, self._state)
+
+    def skip(self, data: bytes, *, final: bool) -> int:
+        """Up to the end of the element."""
+        length = _element(as_array(data), 0, self._state)
+        if length >= 0:
+            return int(length)
+        return len(data) if final else len(data) + 1
+
+
+NEXT = re.compile(rb"\}\s*,\s*(?=\{)")
+
+
+def _unclosed(data: bytes) -> int:
+    """Where an element with an unclosed quote had better end: after the first `}` that is followed by `,{`,
+    when most of such places are inside what looks like texts. 0 when it is not that."""
+    places = np.array([match.start() for match in NEXT.finditer(data)], dtype=np.int64)
+    quotes = np.array([match.start() for match in re.finditer(rb'(?<!\\)"', data)], dtype=np.int64)
+    inside = places[np.searchsorted(quotes, places) % 2 == 1]
+    return int(inside[0]) + 1 if 2 * len(inside) > len(places) else 0
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _element(data: Bytes, at: int, state: Ints) -> int:
+    """Where the JSON value that began before `at` (or begins there) ends; -1 when not in this data.
+
+    `state` is depth, in a text, after a backslash, broken; it is kept from call to call.
+    """
+    while at < len(data):
+        byte = data[at]
+        if state[1] == 1:
+            if state[2] == 1:
+                state[2] = 0
+            elif byte == 92:
+                state[2] = 1
+            elif byte == 34:
+                state[1] = 0
+            if byte == 10:
+                state[1], state[2], state[3] = 0, 0, 1
+        elif byte == 34:
+            state[1] = 1
+        elif byte in (123, 91):
+            state[0] += 1
+        elif state[0] > 0 and byte in (125, 93):
+            state[0] -= 1
+            if state[0] == 0:
+                return at + 1
+        elif state[0] == 0 and byte in (44, 93, 10):
+            return at
+        at += 1
+    return -1
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _elements(data: Bytes, at: int, inside: bool) -> tuple[Ints, Ints, Ints, int, bool]:
+    starts = np.empty(len(data) // 2 + 1, dtype=np.int64)
+    ends = np.empty(len(data) // 2 + 1, dtype=np.int64)
+    broken = np.zeros(len(data) // 2 + 1, dtype=np.bool_)
+    state = np.zeros(4, dtype=np.int64)
+    rows = 0
+    while at < len(data):
+        byte = data[at]
+        if byte in (9, 10, 13, 32, 44):
+            at += 1
+        elif byte == 91 and not inside:
+            inside = True
+            at += 1
+        elif byte == 93 and inside:
+            inside = False
+            at += 1
+        else:
+            state[:] = 0
+            end = _element(data, at if byte != 93 else at + 1, state)
+            if end < 0:
+                break
+            starts[rows], ends[rows], broken[rows] = at, end, state[3] == 1
+            rows += 1
+            at = end
+    return starts[:rows].copy(), ends[:rows].copy(), np.flatnonzero(broken[:rows]), at, inside
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def row_spans(data: Bytes, delimiter: int, fields: int, limit: int, final: bool) -> tuple[Ints, Ints, int]:
+    """Starts and ends of CSV rows (blank lines left out), and how much of the data they take up."""
+    starts = np.empty(len(data) // 2 + 2, dtype=np.int64)
+    ends = np.empty(len(data) // 2 + 2, dtype=np.int64)
+    rows = 0
+    start = 0
+    while start < len(data):
+        end, line = _row(data, start, delimiter, fields, limit, final)
+        if end < 0:
+            if not final and (line < 0 or len(data) - start <= limit):
+                break
+            end = line if line >= 0 else len(data)
+        stop = end
+        if stop > start and data[stop - 1] == 13:
+            stop -= 1
+        if stop > start:
+            starts[rows], ends[rows] = start, stop
+            rows += 1
+        start = end + 1
+    return starts[:rows].copy(), ends[:rows].copy(), min(start, len(data))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _row(data: Bytes, start: int, delimiter: int, fields: int, limit: int, final: bool) -> tuple[int, int]:
+    """The end of the row (-1: not in sight) and, if it goes over several lines, the end of the first (else -1)."""
+    at, line, count = start, -1, 1
+    size, most = len(data), start + limit
+    while True:
+        if at < size and data[at] == 34:
+            at += 1
+            while at < size:
+                if data[at] == 34:
+                    if at + 1 >= size or data[at + 1] != 34:
+                        break
+                    at += 1
+                elif data[at] == 10 and line < 0:
+                    line = at
+                if line >= 0 and at > most:
+                    break
+                at += 1
+            if at >= size or (line >= 0 and at > most):
+                return -1, line
+            at += 1
+            if line >= 0 and at < size and data[at] not in (delimiter, 10, 13):
+                return line, line
+        while at < size and data[at] != delimiter and data[at] != 10:
+            at += 1
+        if at >= size or data[at] == 10:
+            break
+        count += 1
+        at += 1
+    if line >= 0 and at > most:
+        return -1, line
+    if at >= size and not final:
+        return -1, line
+    if line >= 0 and count != fields:
+        return line, line
+    return at, line

@@ -1,0 +1,314 @@
+"""Files and folders of files: read once, or followed while they grow and are rotated.
+
+    [sources.web]
+    type = "file"
+    paths = ["/var/log/nginx/access.log*"]
+    follow = true
+
+    [sources.crm]
+    type = "file"
+    paths = ["dumps/contacts-*.csv.gz"]
+    columns = { time = "Created", user_id = "Contact ID" }
+
+Plain or packed with gzip, bzip2 or Zstandard, known by their first bytes; formats are found by themselves
+(`codec = "auto"`): access logs, NDJSON, JSON arrays, CSV and TSV, Parquet. A file is known by its content,
+not by its name: after a rotation, whether by renaming, by copying and truncating, or by packing, only what
+was not read yet is read. The last line waits until it is whole when following, and counts as it is otherwise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from glob import glob, has_magic
+from pathlib import Path
+
+from pydantic import field_validator
+
+from trackway.errors import TrackwayError, suggest
+from trackway.flow.detect import Detected, detect
+from trackway.flow.reading import Mark, Piece, Reading, digest, head_of, open_reading, stat_of
+from trackway.flow.spans import write_copies
+from trackway.flow.streams import open_file
+from trackway.model.size import Size
+from trackway.plan import registry
+from trackway.plan.component import Keep, Payload, Source
+
+log = logging.getLogger(__name__)
+POLL = 0.5
+"""Seconds between looks at files that are followed."""
+IDLE = 300.0
+"""Seconds without growth after which a followed file is let go; it is taken up again when it grows."""
+SETTLED = 2.0
+"""Seconds without a change after which a packed or Parquet file counts as written to its end."""
+NAMED = ("event", "time", "event_id", "user_id", "anonymous_id")
+
+
+@dataclass
+class Followed:
+    """A file being read."""
+
+    path: Path
+    key: str
+    """Its cursor."""
+    found: Detected
+    reading: Reading
+    head: bytes
+    """The bytes it began with when it was opened."""
+    grown: float = 0.0
+    """When it last grew."""
+
+
+@dataclass
+class State:
+    """What a source knows of its files while it runs."""
+
+    name: str
+    marks: dict[str, Mark]
+    finished: set[tuple[int, int, int]] = field(default_factory=set)
+    """Inode, size and time of files there is nothing more to read in."""
+    open: dict[int, Followed] = field(default_factory=dict)
+    """Inode -> file."""
+    complained: set[str] = field(default_factory=set)
+
+
+class File(Source):
+    """Reads files as payload blocks for the journal."""
+
+    paths: list[str] = []
+    """Files, or patterns such as `logs/*.log`; may stay empty when files only come by `trackway load`."""
+    codec: str = "auto"
+    """`auto`, or what the files hold: `access_log`, `json`, `csv`, `parquet` …"""
+    follow: bool = False
+    """Go on reading as files grow and new ones appear."""
+    encoding: str = "auto"
+    """`auto` (UTF-8, or UTF-16 when it looks like it), or a name such as `latin-1`."""
+    max_line: Size = Size("1MB")
+    """Largest record; a larger one is refused, with its first bytes."""
+    block: Size = Size("8MB")
+    """How much is read at once."""
+    columns: dict[str, str] = {}
+    """For CSV and Parquet, which column is `event`, `time`, `event_id`, `user_id` or `anonymous_id`, when its
+    name does not say so."""
+
+    @field_validator("codec")
+    @classmethod
+    def _known_codec(cls, value: str) -> str:
+        if value != "auto" and value not in registry.names("codecs"):
+            raise ValueError(f"unknown codec '{value}'; {suggest(value, (*registry.names('codecs'), 'auto'))}")
+        return value
+
+    @field_validator("columns")
+    @classmethod
+    def _known_columns(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if name not in NAMED:
+                raise ValueError(f"unknown column '{name}'; {suggest(name, NAMED)}")
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str) -> str:
+        try:
+            b"".decode("utf-8" if value == "auto" else value)
+        except LookupError as error:
+            raise ValueError(f"unknown encoding '{value}', expected one such as 'latin-1' or 'utf-16'") from error
+        return value
+
+    def read(
+        self, name: str, keep: Keep, cursors: Mapping[str, str], stop: threading.Event
+    ) -> Iterator[tuple[int, int | None]]:
+        """Read all files, then, when following, what comes. Yields (bytes done, bytes in all).
+
+        Raises TrackwayError for a path without a pattern that cannot be read, unless following.
+        """
+        state = State(name, {key: Mark.of(text) for key, text in cursors.items()})
+        state.finished = {mark.stat for mark in state.marks.values() if mark.stat[0]}
+        try:
+            if not self.follow:
+                yield from self._once(state, keep, stop)
+                return
+            while not stop.is_set():
+                read = yield from self._look(state, keep, stop)
+                if not read:
+                    stop.wait(POLL)
+                    yield 0, None
+        finally:
+            for followed in state.open.values():
+                followed.reading.close()
+
+    # ── once ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _once(self, state: State, keep: Keep, stop: threading.Event) -> Iterator[tuple[int, int | None]]:
+        paths = self._listed(strict=True)
+        total = sum(path.stat().st_size for path in paths)
+        done = 0
+        for path in paths:
+            stat = stat_of(path)
+            followed = None if stat in state.finished else self._open(state, path, stat[0])
+            if followed is not None:
+                with contextlib.closing(followed.reading):
+                    for piece in followed.reading.pieces(final=True):
+                        self._keep(state, followed, piece, keep)
+                        yield done + min(followed.reading.consumed, stat[1]), total
+                        if stop.is_set():
+                            return
+                state.finished.add(stat)
+            done += stat[1]
+            yield done, total
+
+    def _listed(self, *, strict: bool) -> list[Path]:
+        """The files meant, each once, oldest first when they come from a pattern."""
+        found: dict[Path, None] = {}
+        for text in self.paths:
+            if Path(text).exists() or not has_magic(text):
+                if strict:
+                    open_file(Path(text)).close()
+                if Path(text).is_file():
+                    found[Path(text)] = None
+            else:
+                matches = [Path(match) for match in glob(text, recursive=True)]
+                matches = [path for path in matches if path.is_file()]
+                found |= dict.fromkeys(sorted(matches, key=lambda path: (path.stat().st_mtime_ns, path)))
+        return list(found)
+
+    # ── follow ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _look(
+        self, state: State, keep: Keep, stop: threading.Event
+    ) -> Generator[tuple[int, int | None], None, bool]:
+        """One look at all files; returns whether something was read."""
+        read = False
+        for path in self._listed(strict=False):
+            try:
+                followed = self._followed(state, path)
+            except (TrackwayError, OSError) as error:
+                self._complain(state, path, error)
+                continue
+            if followed is not None:
+                followed.path = path
+        for inode, followed in list(state.open.items()):
+            idle = time.monotonic() - followed.grown > IDLE
+            final = _packed(followed.found) or (idle and _gone(followed.path, inode))
+            for piece in followed.reading.pieces(final=final):
+                self._keep(state, followed, piece, keep)
+                followed.grown, read = time.monotonic(), True
+                yield followed.reading.consumed, None
+                if stop.is_set():
+                    return read
+            if final or idle:
+                self._let_go(state, inode)
+        return read
+
+    def _followed(self, state: State, path: Path) -> Followed | None:
+        """The open file at a path; opened when it is new or was replaced, None when there is nothing to read."""
+        stat = stat_of(path)
+        inode, size, _ = stat
+        followed = state.open.get(inode)
+        if followed is not None:
+            if size >= followed.reading.consumed and _begins(path, followed.head):
+                return followed
+            self._let_go(state, inode, finished=False)
+        if stat in state.finished or not size:
+            return None
+        opened = self._open(state, path, inode)
+        if opened is not None:
+            state.open[inode] = opened
+        return opened
+
+    def _let_go(self, state: State, inode: int, *, finished: bool = True) -> None:
+        followed = state.open.pop(inode)
+        followed.reading.close()
+        if finished and followed.path.exists() and (stat := stat_of(followed.path))[0] == inode:
+            state.finished.add(stat)
+
+    def _complain(self, state: State, path: Path, error: Exception) -> None:
+        if str(path) not in state.complained:
+            state.complained.add(str(path))
+            log.error("source=%s file=%s Cannot read this file: %s.", state.name, path, error)
+
+    # ── both ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _open(self, state: State, path: Path, inode: int) -> Followed | None:
+        """The file, wound forward to where reading stopped; None while it is too empty to know its format."""
+        found = detect(path, self.codec, self.encoding, growing=self.follow)
+        if not found.codec or (self.follow and _packed(found) and time.time() - path.stat().st_mtime < SETTLED):
+            return None
+        head = head_of(path, self.encoding, plain=found.form == "parquet")
+        for key, mark in self._candidates(state, head, inode):
+            reading = self._reading(path, found)
+            if reading.skim(mark):
+                own = key if key.startswith(f"{inode}:") else f"{inode}:{digest(head)}"
+                return self._begun(path, own, found, reading)
+            reading.close()
+        return self._begun(path, f"{inode}:{digest(head)}", found, self._reading(path, found))
+
+    def _begun(self, path: Path, key: str, found: Detected, reading: Reading) -> Followed:
+        with open_file(path) as file:
+            return Followed(path, key, found, reading, file.read(1024), time.monotonic())
+
+    def _reading(self, path: Path, found: Detected) -> Reading:
+        limit, block = self.max_line.bytes, self.block.bytes
+        return open_reading(path, found, encoding=self.encoding, block=block, limit=limit)
+
+    def _candidates(self, state: State, head: bytes, inode: int) -> list[tuple[str, Mark]]:
+        """Marks of files that began like this one; its own first, then the furthest."""
+        alike = [(k, m) for k, m in state.marks.items() if m.length and digest(head[: m.length]) == m.head]
+        return sorted(alike, key=lambda item: (not item[0].startswith(f"{inode}:"), -item[1].until))
+
+    def _keep(self, state: State, followed: Followed, piece: Piece, keep: Keep) -> None:
+        """One piece and its refusals into the journal, with the mark after them, in one transaction."""
+        mark = replace(piece.mark, stat=_finished(followed)) if piece.last else piece.mark
+        cursors = {followed.key: mark.as_text()}
+        where = {"file": str(followed.path)}
+        payloads = []
+        if piece.records:
+            headers = {**where, "offset": str(piece.offset), **self._headers(followed.found)}
+            if repeats := write_copies(piece.copies):
+                headers["repeats"] = repeats
+            payloads.append(Payload(state.name, followed.found.codec, piece.body, piece.records, headers, cursors))
+        for bad in piece.bad:
+            headers = {**where, "offset": str(bad.offset), "reason": bad.reason.value, "detail": bad.detail}
+            payloads.append(Payload(state.name, "refused", bad.raw, 1, headers, cursors))
+        keep(payloads)
+        if self.follow:
+            state.marks[followed.key] = mark
+
+    def _headers(self, found: Detected) -> dict[str, str]:
+        headers = dict(found.headers)
+        if found.form == "rows":
+            headers["max_line"] = str(self.max_line.bytes)
+        if found.codec == "json":
+            headers["lines"] = "true"
+        if self.columns:
+            headers["columns"] = json.dumps(self.columns)
+        return headers
+
+
+def _finished(followed: Followed) -> tuple[int, int, int]:
+    """Inode, size and time of the file if this was all of it, else zeros."""
+    try:
+        stat = stat_of(followed.path)
+    except OSError:
+        return 0, 0, 0
+    whole = followed.reading.consumed >= stat[1] and followed.key.startswith(f"{stat[0]}:")
+    return stat if whole else (0, 0, 0)
+
+
+def _packed(found: Detected) -> bool:
+    return found.compression != "none" or found.form == "parquet"
+
+
+def _gone(path: Path, inode: int) -> bool:
+    """Whether a file was rotated away from where it was last seen."""
+    return not path.exists() or path.stat().st_ino != inode
+
+
+def _begins(path: Path, head: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(head)) == head
