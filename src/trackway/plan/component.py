@@ -197,9 +197,17 @@ class Query(Component):
     def columns(self, schema: Schema) -> list[str]:
         """The columns it reads, checked against `schema`. Raises ConditionError or QuestionError."""
 
+    def passes(self, context: Any) -> int:
+        """How often all shards are folded; `context.found` holds the merged partial of the pass before."""
+        return 1
+
+    def prepare(self, context: Any) -> Any:
+        """What all shards of one pass share, such as masks; `context.prepared` while they are folded."""
+        return None
+
     @abstractmethod
     def fold(self, shard: Any, context: Any) -> Any:
-        """The partial answer of one shard (`store.columns.shards.Shard`)."""
+        """The partial answer of one shard (`store.columns.view.Shard`)."""
 
     @abstractmethod
     def merge(self, partials: Iterable[Any]) -> Any:
@@ -212,6 +220,12 @@ class Query(Component):
     @abstractmethod
     def sql(self, schema: Schema, context: Any) -> str:
         """The reference: one DuckDB statement over the view `events` whose rows are the rows of the answer."""
+
+    def by_sql(
+        self, run: Callable[[str], pa.Table], context: Any
+    ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
+        """Rows, totals and notes from the reference alone; `run` executes a statement over the lake."""
+        return run(self.sql(context.schema, context)).to_pylist(), {}, []
 
 
 # ── contracts ───────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,296 @@
+"""How many actors take some steps in order, how far the others get, and how long it takes.
+
+[queries.sign_up]
+type = "funnel"
+within = "14d"
+by = "country"
+steps = [
+  { name = "Home", when = "path = '/'" },
+  { name = "Signed up", when = "event = 'Signed Up'" },
+]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from trackway.errors import QuestionError
+from trackway.model.condition import Condition, quoted
+from trackway.model.schema import Schema
+from trackway.model.time import MICROS, Duration
+from trackway.plan.component import Query
+from trackway.store.columns.context import Context, Moment, Names
+from trackway.store.columns.durations import histogram, median, quantiles
+from trackway.store.columns.folds import funnel as fold
+from trackway.store.columns.groups import REST, Groups, Key, groups, label, ranked
+from trackway.store.columns.lanes import Lane, times
+from trackway.store.columns.view import Shard
+
+MOST_STEPS = 16
+
+
+class Step(BaseModel):
+    """One step: an event for which `when` is true."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, arbitrary_types_allowed=True)
+    name: str = ""
+    """Shown in the answer; the condition itself when left out."""
+    when: Condition
+    """Which events are this step."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, value: Any) -> Any:
+        return {"when": value} if isinstance(value, str) else value
+
+
+@dataclass(frozen=True)
+class Journeys:
+    """The per-actor table, one row for each actor who took the first step."""
+
+    depth: np.ndarray
+    """Deepest step."""
+    moments: np.ndarray
+    """Time of each step of the chain that first got there; microseconds."""
+    group: np.ndarray
+    """Number of the group of the chain's first event."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What all shards share."""
+
+    steps: Lane
+    time: Lane
+    groups: Groups | None
+
+
+class Funnel(Query):
+    """Steps in order; other events may come between them."""
+
+    steps: list[Step] = Field(min_length=1, max_length=MOST_STEPS)
+    """The steps, first to last."""
+    within: Duration = Duration("14d")
+    """Longest time from the first step to the last."""
+    order: Literal["ordered"] = "ordered"
+    """`ordered`: each step after the one before, anything may lie between."""
+    where: Condition | None = None
+    """Only events for which this is true can be a step."""
+    by: Names = Field(default=[], max_length=3)
+    """Columns to break down by: their values at the first step. At most three."""
+    from_: Moment | None = Field(default=None, alias="from")
+    """All steps are taken at or after this: a date, a time, or one before now such as `-30d`."""
+    to: Moment | None = None
+    """All steps are taken before this."""
+    top: int | None = Field(default=10, ge=1)
+    """Groups shown, those with most actors at the first step; the others are together `other`. Null shows all."""
+
+    def columns(self, schema: Schema) -> list[str]:
+        """The columns it reads."""
+        return Context(schema, "UTC", 0, None, None).columns([self.where, *(s.when for s in self.steps)], self.by)
+
+    def _names(self, context: Context) -> list[str]:
+        return list(dict.fromkeys(context.schema.resolve(name) for name in self.by))
+
+    def prepare(self, context: Context) -> Prepared:
+        """The steps as bits, and the groups."""
+        view = context.view
+        if view is None:
+            raise QuestionError("folds need columns")
+        steps = context.lane([step.when for step in self.steps], self.where)
+        return Prepared(steps, times(view), groups(view, self._names(context)) if self.by else None)
+
+    def fold(self, shard: Shard, context: Context) -> Journeys:
+        """The per-actor table of one shard."""
+        view, made, span = shard.view, context.prepared, context.span(self.from_, self.to)
+        room = shard.end - shard.begin
+        depth, who = np.zeros(room, np.uint8), np.zeros(room, np.int64)
+        moments, origin = np.zeros((room, len(self.steps)), np.int64), np.zeros((room, 2), np.int64)
+        count = fold.chains(
+            view.first, view.run, view.lo, view.hi, shard.begin, shard.end, *made.steps.parts,
+            made.time.addresses, made.time.like, span.start, span.end, self.within.micros, depth, moments, origin, who,
+        )  # fmt: skip
+        group = np.zeros(count, np.int64)
+        if made.groups is not None:
+            for run, numbers in enumerate(made.groups.arrays):
+                mine = np.flatnonzero(origin[:count, 0] == run)
+                group[mine] = numbers[origin[mine, 1]]
+        return Journeys(depth[:count].copy(), moments[:count].copy(), group)
+
+    def merge(self, partials: Iterable[Journeys]) -> Journeys:
+        """One table; shards have no actor in common."""
+        parts = list(partials)
+        return Journeys(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("depth", "moments", "group")))
+
+    def answer(self, partial: Journeys, context: Context) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
+        """A row per step (and group); totals hold the times to convert. All from the one per-actor table."""
+        made: Prepared = context.prepared
+        span = context.span(self.from_, self.to)
+        rows, hidden = self._all_rows(partial, made.groups, context)
+        totals = self._totals(partial.depth, partial.moments[:, 0], partial.moments[:, -1], context)
+        return rows, totals, self._notes(hidden, totals["open"], span.start < span.end)
+
+    def _all_rows(self, table: Journeys, grouped: Groups | None, context: Context) -> tuple[list[dict[str, Any]], int]:
+        if grouped is None:
+            return self._rows(table.depth, table.moments, {}), 0
+        names = self._names(context)
+        numbers, which, sizes = np.unique(table.group, return_inverse=True, return_counts=True)
+        keys = grouped.keys(numbers)
+        order = ranked(keys, sizes.tolist())
+        shown = order if self.top is None else order[: self.top]
+        place = np.full(len(keys), len(shown))
+        place[shown] = np.arange(len(shown))
+        rows = []
+        for index, labels in enumerate(self._labels([keys[i] for i in shown], len(order) > len(shown), context)):
+            mine = place[which] == index
+            rows += self._rows(table.depth[mine], table.moments[mine], dict(zip(names, labels, strict=True)))
+        return rows, len(order) - len(shown)
+
+    def _labels(self, keys: list[Key], rest: bool, context: Context) -> list[list[Any]]:
+        names = self._names(context)
+        shown = [
+            [label(item, context.schema[name], context.zone) for name, item in zip(names, key, strict=True)]
+            for key in keys
+        ]
+        return [*shown, [REST] * len(names)] if rest else shown
+
+    def _rows(self, depth: np.ndarray, moments: np.ndarray, labels: dict[str, Any]) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        for k, name in enumerate(self._step_names()):
+            mine = moments[depth > k]
+            actors, before = len(mine), rows[k - 1]["actors"] if k else 0
+            whole, last = (median(mine[:, k] - mine[:, 0]), median(mine[:, k] - mine[:, k - 1])) if k else (None, None)
+            rows.append(
+                {
+                    "step": k + 1, "name": name, **labels, "actors": actors,
+                    "rate": actors / len(depth) if len(depth) else None, "median_seconds": whole,
+                    "step_rate": actors / before if before else None, "step_median_seconds": last,
+                }
+            )  # fmt: skip
+        return rows
+
+    def _step_names(self) -> list[str]:
+        return [step.name or str(step.when) for step in self.steps]
+
+    def _totals(self, depth: np.ndarray, start: np.ndarray, end: np.ndarray, context: Context) -> dict[str, Any]:
+        """Who converted and how long it took; `open`: those who stopped but may still go on."""
+        done = depth == len(self.steps)
+        taken = end[done] - start[done]
+        horizon = min(context.newest or 0, context.span(self.from_, self.to).end - 1)
+        return {
+            "actors": len(depth),
+            "converted": int(done.sum()),
+            "rate": float(done.sum() / len(depth)) if len(depth) else None,
+            "open": int((~done & (start + self.within.micros > horizon)).sum()),
+            "seconds": quantiles(taken),
+            "histogram": histogram(taken),
+        }
+
+    def _notes(self, hidden: int, still: int, some: bool) -> list[str]:
+        notes = []
+        if hidden:
+            notes.append(f"{hidden:,} smaller groups are together '{REST}'.")
+        if still and some:
+            notes.append(
+                f"{still:,} actors who stopped began less than {self.within} before the end and may still go on."
+            )
+        return notes
+
+    # ── reference ───────────────────────────────────────────────────────────────────────────────────
+
+    def sql(self, schema: Schema, context: Context) -> str:
+        """Rows `step actors rate median_seconds step_rate step_median_seconds`, with groups `g0 g1 …`, `place`, `rest`."""
+        keys = [f"g{index}" for index in range(len(self._names(context)))]
+        steps = len(self.steps)
+        listed = "".join(f", {key}" for key in keys)
+        order = ", ".join(["total desc", *(f"{key} nulls last" for key in keys)])
+        same = " and ".join(f"j.{key} is not distinct from r.{key}" for key in keys) or "true"
+        top = "true" if self.top is None else f"r.place <= {self.top}"
+        shown = "".join(f", case when {top} then r.{key} end as {key}" for key in keys)
+        return f"""{self._journeys(schema, context)},
+sized as (select count(*) as total{listed} from journeys group by all),
+ranked as (select *, row_number() over (order by {order}) as place from sized),
+grouped as (select j.depth, j.m, least(r.place, {self.top or "r.place"} + 1) as place, not ({top}) as rest{shown}
+            from journeys j join ranked r on {same}),
+steps as (select unnest(range(1, {steps + 1})) as step),
+counted as (select step, place, rest{"".join(f", {key}" for key in keys)},
+    count(*) filter (depth >= step) as actors,
+    median(m[step] - m[1]) filter (depth >= step) / {MICROS} as median_seconds,
+    median(m[step] - m[step - 1]) filter (depth >= step) / {MICROS} as step_median_seconds
+  from grouped cross join steps group by all)
+select *, actors / first_value(actors) over (partition by place order by step) as rate,
+  actors / nullif(lag(actors) over (partition by place order by step), 0) as step_rate
+from counted order by place, step"""
+
+    def _journeys(self, schema: Schema, context: Context) -> str:
+        """The per-actor table: one window function per step, each taking the best chain before the event.
+
+        A chain is (start, minus the place of its last event, its times, its group): the largest is the one that
+        started latest and, of those, was formed first.
+        """
+        span = context.span(self.from_, self.to)
+        names = self._names(context)
+        where = self.where.sql(schema) if self.where is not None else "true"
+        conditions = [f"coalesce({step.when.sql(schema)}, false)" for step in self.steps]
+        count = len(conditions)
+        values = "".join(
+            f", {f'epoch_us({quoted(name)})' if schema[name] == 'time' else quoted(name)} as g{i}"
+            for i, name in enumerate(names)
+        )
+        groups = "".join(f", g{i} := g{i}" for i in range(len(names)))
+        steps = "".join(f", {condition} as c{k}" for k, condition in enumerate(conditions))
+        any_step = " or ".join(f"c{k}" for k in range(count))
+        lowest = "case " + " ".join(f"when c{k} then {k}" for k in range(count)) + " end"
+        text = f"""with matched as (select actor, epoch_us(time) as t, tie{values}{steps} from events
+  where {where} and epoch_us(time) >= {span.start} and epoch_us(time) < {span.end}),
+placed as (select *, row_number() over (partition by actor order by t, {lowest}, tie) as p
+           from matched where {any_step}),
+chain0 as (select *, case when c0 then struct_pack(s := t, p := -p, m := [t]{groups}) end as h0 from placed)"""
+        for k in range(1, count):
+            carried = "".join(f", g{i} := b.g{i}" for i in range(len(names)))
+            text += f""",
+best{k} as (select *, max(h{k - 1}) over (partition by actor order by p
+             rows between unbounded preceding and 1 preceding) as b from chain{k - 1}),
+chain{k} as (select * exclude (b), case when c{k} and b is not null and t - b.s <= {self.within.micros}
+             then struct_pack(s := b.s, p := -p, m := list_append(b.m, t){carried}) end as h{k} from best{k})"""
+        firsts = ", ".join(f"min_by(h{k}, p) filter (h{k} is not null) as f{k}" for k in range(count))
+        deepest = ", ".join(f"f{k}" for k in reversed(range(count)))
+        groups = "".join(f", f.g{i} as g{i}" for i in range(len(names)))
+        return f"""{text},
+deepest as (select actor, coalesce({deepest}) as f from (select actor, {firsts} from chain{count - 1} group by actor)),
+journeys as (select actor, len(f.m) as depth, f.m as m{groups} from deepest where f is not null)"""
+
+    def by_sql(
+        self, run: Callable[[str], pa.Table], context: Context
+    ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
+        """The same answer from the reference."""
+        names, titles = self._names(context), self._step_names()
+        shown = ("actors", "rate", "median_seconds", "step_rate", "step_median_seconds")
+        rows = []
+        for row in run(self.sql(context.schema, context)).to_pylist():
+            key = tuple(row[f"g{i}"] for i in range(len(names)))
+            (labels,) = self._labels([] if row["rest"] else [key], row["rest"], context)
+            if row["step"] == 1:
+                row["median_seconds"] = None
+            plain = dict(zip(names, labels, strict=True))
+            rows.append({"step": row["step"], "name": titles[row["step"] - 1], **plain, **{k: row[k] for k in shown}})
+        if not rows and not names:
+            rows = self._rows(np.zeros(0, np.uint8), np.zeros((0, len(titles)), np.int64), {})
+        journeys = self._journeys(context.schema, context)
+        table = run(f"{journeys} select depth, m[1] as b, m[depth] as e from journeys")
+        depth, begin, end = (table[name].to_numpy() for name in ("depth", "b", "e"))
+        totals = self._totals(depth, begin, end, context)
+        groups = "".join(f"g{i}, " for i in range(len(names))).removesuffix(", ")
+        hidden = 0
+        if groups and self.top is not None:
+            count = run(f"{journeys} select count(*) as n from (select distinct {groups} from journeys)")["n"][
+                0
+            ].as_py()
+            hidden = max(0, count - self.top)
+        return rows, totals, self._notes(hidden, totals["open"], True)

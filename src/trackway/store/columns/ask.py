@@ -1,0 +1,109 @@
+"""Asking: a question, folded over the shards of a view, or answered by its reference SQL over the lake.
+
+Both give the same answer; the SQL is what remains when a question reads a column that is not kept as codes,
+or an old version of the lake.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from trackway.errors import ConditionError, QuestionError, suggest
+from trackway.model.condition import literal
+from trackway.plan.component import Answer, Query
+from trackway.store.columns.context import Context
+from trackway.store.columns.reading import LEFT_OUT
+from trackway.store.columns.shards import Columns
+
+ENGINES = ("columns", "sql")
+
+
+def ask(
+    query: Query,
+    columns: Columns,
+    *,
+    zone: str = "UTC",
+    now: int | None = None,
+    engine: str = "columns",
+    version: int | None = None,
+) -> Answer:
+    """The answer to a question as of a lake version (default: now).
+
+    `zone` is the calendar of days and weeks; `now` (microseconds, default: the clock) what `-30d` counts from.
+    `stands_on` says the lake version, how many events and actors were there, that it is exact, how long it took
+    and which engine answered. Raises ConditionError or QuestionError.
+    """
+    begin = time.perf_counter()
+    if engine not in ENGINES:
+        raise QuestionError(f"unknown engine '{engine}'", hint=suggest(engine, ENGINES))
+    now = time.time_ns() // 1_000 if now is None else now
+    answer = _by_columns(query, columns, zone, now, version) if engine == "columns" else None
+    answer = answer or _by_sql(query, columns, zone, now, version)
+    answer.stands_on["elapsed_ms"] = round((time.perf_counter() - begin) * 1000, 1)
+    return answer
+
+
+def _by_columns(query: Query, columns: Columns, zone: str, now: int, version: int | None) -> Answer | None:
+    """None when the columns cannot answer."""
+    view = columns.view(version)
+    if view is None:
+        return None
+    reads = query.columns(view.schema)
+    if any(name in view.wide or (name in LEFT_OUT and name != "time") for name in reads):
+        return None
+    context = Context(view.schema, zone, now, view.oldest, view.newest, view)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in range(query.passes(context)):
+            context = replace(context, prepared=query.prepare(context))
+            partials = list(pool.map(query.fold, view.shards, _same(context)))
+            context = replace(context, found=query.merge(partials))
+    rows, totals, notes = query.answer(context.found, context)
+    return Answer(_type(query), rows, _stands_on(view.version, view.rows, view.actors, "columns"), notes, totals)
+
+
+def _same(context: Context) -> Iterator[Context]:
+    while True:
+        yield context
+
+
+def _by_sql(query: Query, columns: Columns, zone: str, now: int, version: int | None) -> Answer:
+    lake = columns.lake
+    version = lake.version() if version is None else version
+    schema = lake.schema(version)
+    query.columns(schema)
+    with lake.connect(version) as connection:
+        connection.execute(f"set timezone = {literal(zone)}")
+        count = "select count(*), count(distinct actor), epoch_us(min(time)), epoch_us(max(time)) from events"
+        events, actors, oldest, newest = connection.execute(count).fetchall()[0]
+        context = Context(schema, zone, now, oldest, newest)
+        rows, totals, notes = query.by_sql(run_on(connection), context)
+    return Answer(_type(query), rows, _stands_on(version, events, actors, "sql"), notes, totals)
+
+
+def run_on(connection: duckdb.DuckDBPyConnection) -> Callable[[str], pa.Table]:
+    """Executes statements; what does not fit its columns becomes a ConditionError."""
+
+    def run(statement: str) -> pa.Table:
+        try:
+            return connection.sql(statement).to_arrow_table()
+        except (duckdb.BinderException, duckdb.ConversionException, duckdb.InvalidInputException) as error:
+            message = str(error).splitlines()[0].split(": ", 1)[-1]
+            raise ConditionError(f"cannot be answered: {message}", hint="compare values of one kind") from error
+
+    return run
+
+
+def _type(query: Query) -> str:
+    return type(query).__module__.rpartition(".")[2]
+
+
+def _stands_on(version: int, events: int, actors: int, engine: str) -> dict[str, Any]:
+    return {"lake_version": version, "events": events, "actors": actors, "exact": True, "engine": engine}

@@ -1,0 +1,115 @@
+"""What a question is asked of: the events of one lake version, the calendar, and the clock reading of the asker."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+from trackway.errors import QuestionError
+from trackway.model.condition import Condition
+from trackway.model.schema import Schema
+from trackway.model.time import Duration, instant, intervals, iso
+from trackway.store.columns.lanes import Lane
+from trackway.store.columns.masks import Masks
+from trackway.store.columns.view import View
+
+RELATIVE = re.compile(r"^-\s*(\d+(?:\.\d+)?\s*(?:ms|mo|s|m|h|d|w))$")
+
+
+def _moment(value: Any) -> str:
+    """A date, an ISO time, an epoch, `now`, or a time before now such as `-30d`; as text."""
+    if isinstance(value, datetime | date):
+        value = value.isoformat()
+    text = str(value).strip()
+    if text == "now" or RELATIVE.match(text):
+        return text
+    try:
+        instant(_number(text))
+    except (ValueError, OverflowError):
+        raise ValueError(f"expected a date, a time or one such as '-30d', got {text!r}") from None
+    return text
+
+
+def _number(text: str) -> str | float:
+    return float(text) if re.fullmatch(r"-?\d{6,}(\.\d+)?", text) else text
+
+
+Moment = Annotated[str, BeforeValidator(_moment)]
+"""A point in time as people write it."""
+
+
+def _names(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[list[str], BeforeValidator(_names)]
+"""One column or several."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """The range of a question: [start, end), microseconds."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all folds, the answer and the reference SQL of one question share."""
+
+    schema: Schema
+    zone: str
+    now: int
+    """Microseconds; only relative times depend on it."""
+    oldest: int | None
+    newest: int | None
+    """Times of the oldest and newest event of all; None without events."""
+    view: View | None = None
+    found: Any = None
+    """The merged partial of the pass before."""
+    prepared: Any = field(default=None, repr=False)
+
+    def moment(self, text: str) -> int:
+        """The instant a text means."""
+        if text == "now":
+            return self.now
+        if relative := RELATIVE.match(text):
+            return self.now - Duration(relative[1]).micros
+        return instant(_number(text), self.zone)
+
+    def span(self, start: str | None, end: str | None) -> Span:
+        """The range of a question; the whole of the events where it is left open. Raises QuestionError."""
+        begin = self.moment(start) if start is not None else self.oldest or 0
+        stop = self.moment(end) if end is not None else (self.newest or 0) + 1
+        if start is not None and end is not None and stop <= begin:
+            raise QuestionError(
+                f"the range ends at {iso(stop, self.zone)} before it begins at {iso(begin, self.zone)}", path="to"
+            )
+        return Span(begin, max(begin, stop))
+
+    def edges(self, span: Span, every: Duration | None) -> list[int]:
+        """Starts of the intervals that touch the range, and the end of the last. Raises QuestionError."""
+        if every is None:
+            return [span.start, max(span.end, span.start + 1)]
+        try:
+            return intervals(span.start, span.end, every, self.zone)
+        except (ValueError, OverflowError) as error:
+            raise QuestionError(str(error), path="every", hint="choose a longer interval or a shorter range") from error
+
+    def columns(self, conditions: Sequence[Condition | None], by: Sequence[str]) -> list[str]:
+        """The columns these conditions and names mean, sorted. Raises ConditionError with a suggestion."""
+        written = [name for condition in conditions if condition is not None for name in condition.columns]
+        return sorted({self.schema.resolve(name) for name in [*written, *by]})
+
+    def lane(self, conditions: Sequence[Condition | None], where: Condition | None) -> Lane:
+        """Bit `k` of an event is set when it matches condition `k` and `where`."""
+        if self.view is None:
+            raise QuestionError("masks need columns")
+        trees = [None if condition is None else condition.resolved(self.schema) for condition in conditions]
+        return Masks(self.view, self.zone).lane(trees, None if where is None else where.resolved(self.schema))

@@ -1,0 +1,47 @@
+"""Medians, quantiles and histograms of how long something took: exact, the same in every order of the input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from trackway.model.time import MICROS
+
+QUANTILES = (10, 25, 50, 75, 90, 95, 99)
+BINS = 24
+"""Most bars of a histogram."""
+WIDTHS = (
+    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800,
+    604_800, 1_209_600, 2_592_000, 7_776_000, 31_536_000,
+)  # fmt: skip
+"""Widths of a bar people can read, in seconds."""
+
+
+def median(micros: np.ndarray) -> float | None:
+    """The median in seconds: of an even number, the mean of the middle two. None of nothing."""
+    if len(micros) == 0:
+        return None
+    low, high = (len(micros) - 1) // 2, len(micros) // 2
+    middle = np.partition(micros, [low, high])
+    return float((int(middle[low]) + int(middle[high])) / 2 / MICROS)
+
+
+def quantiles(micros: np.ndarray) -> dict[str, float]:
+    """Seconds below which so many percent lie, by nearest rank; `p50` is the median. Empty of nothing."""
+    if len(micros) == 0:
+        return {}
+    ordered = np.sort(micros)
+    found = {f"p{q}": float(ordered[-(-len(ordered) * q // 100) - 1] / MICROS) for q in QUANTILES}
+    return found | {"p50": float(median(ordered) or 0.0)}
+
+
+def histogram(micros: np.ndarray) -> list[dict[str, Any]]:
+    """Bars `{from, to, actors}` in seconds, from 0 to the longest; the last may be open. Empty of nothing."""
+    if len(micros) == 0:
+        return []
+    longest = int(micros.max())
+    wide = [width for width in WIDTHS if longest < width * MICROS * BINS]
+    width = wide[0] if wide else -(-longest // (BINS * MICROS)) + 1
+    counts = np.bincount(micros // (width * MICROS))
+    return [{"from": i * width, "to": (i + 1) * width, "actors": int(count)} for i, count in enumerate(counts)]

@@ -1,0 +1,62 @@
+"""When each actor first started, and in which later intervals the actor came back."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import carray, njit
+
+from trackway.store.columns.folds.calendar import locate
+from trackway.store.columns.lanes import pointer
+
+START, RETURN = 1, 2
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc]
+def returns(  # noqa: PLR0913, C901
+    first: np.ndarray, run: np.ndarray, lo: np.ndarray, hi: np.ndarray, begin: int, end: int,
+    mark_at: np.ndarray, mark_like: np.ndarray, mark: np.ndarray, time_at: np.ndarray, time_like: np.ndarray,
+    edges: np.ndarray, start: int, stop: int, size: np.ndarray, returned: np.ndarray,
+) -> None:  # fmt: skip
+    """Add each actor to `size[cohort]` and `returned[cohort, period]`.
+
+    The cohort is the interval of the actor's first event marked START in [start, stop); a return is an event
+    marked RETURN at or after that moment, whatever its own mark or place among equal times.
+    """
+    periods = returned.shape[1]
+    for actor in range(begin, end):
+        cohort = -1
+        interval = 0
+        begun = np.int64(0)
+        counted = -1
+        for s in range(first[actor], first[actor + 1]):
+            marks = carray(pointer(mark_at[run[s]], mark_like), hi[s])
+            times = carray(pointer(time_at[run[s]], time_like), hi[s])
+            i = lo[s]
+            while i < hi[s]:
+                marked = mark[marks[i]]
+                if marked == 0:
+                    i += 1
+                    continue
+                time = times[i]
+                if cohort < 0:
+                    if not marked & START or time < start or time >= stop:
+                        i += 1
+                        continue
+                    if time >= edges[interval + 1]:
+                        interval = locate(time, edges)
+                    cohort = interval
+                    begun = time
+                    size[cohort] += 1
+                    while i > lo[s] and times[i - 1] == begun:
+                        i -= 1
+                    continue
+                if marked & RETURN:
+                    if time >= edges[interval + 1]:
+                        interval = locate(time, edges)
+                    period = interval - cohort
+                    if period >= periods:
+                        break
+                    if period != counted:
+                        counted = period
+                        returned[cohort, period] += 1
+                i += 1

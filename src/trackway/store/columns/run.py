@@ -1,0 +1,127 @@
+"""A run: rows sorted by shard, actor, time and tie, one array per column, and the stretch of each actor.
+
+Runs are never changed. New events become a new run, small or overlapping runs are merged into one.
+A run on disk is one file of plain little-endian arrays that is mapped, never loaded: opening a
+hundred million events touches a few pages.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trackway.store.columns.order import by_actor, pick, settle
+
+SHARDS = 32
+"""How many shards the actors are spread over, by a hash that never changes."""
+ALIGN = 4096
+WIDTHS = (np.uint8, np.uint16, np.uint32)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Sorted rows. `codes` has no entry for a column that is null in the whole run."""
+
+    time: np.ndarray
+    """Microseconds, int64, one per row."""
+    tie: np.ndarray
+    codes: Mapping[str, np.ndarray]
+    """Column -> dictionary codes, in the narrowest of uint8, uint16 and uint32."""
+    actors: np.ndarray
+    """The actor code of each stretch, uint32. A stretch is all rows of one actor in this run."""
+    starts: np.ndarray
+    """Where each stretch begins, and the end: one more than there are stretches."""
+    first: np.ndarray
+    """Time of the first row of each stretch."""
+    last: np.ndarray
+    bounds: np.ndarray
+    """Where each shard begins among the stretches, and the end."""
+    name: str = ""
+    """File name; empty for a run in memory."""
+
+    @property
+    def rows(self) -> int:
+        """Number of events."""
+        return len(self.time)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows as read, in any order."""
+
+    time: np.ndarray
+    tie: np.ndarray
+    actor: np.ndarray
+    codes: Mapping[str, np.ndarray]
+
+
+def width(largest: int) -> type[np.unsignedinteger[Any]]:
+    """The narrowest code type that holds `largest`."""
+    return next(kind for kind in WIDTHS if largest <= np.iinfo(kind).max)
+
+
+def sort(batch: Batch, shard_of: np.ndarray) -> Run:
+    """A run in memory from unsorted rows; `shard_of` is the shard of every actor code."""
+    order, starts, actors, bounds = by_actor(batch.actor, shard_of, SHARDS)
+    settle(order, starts, batch.time, batch.tie)
+    codes = {}
+    for name, values in batch.codes.items():
+        largest = int(values.max(initial=0))
+        if largest:
+            codes[name] = np.empty(len(order), width(largest))
+            pick(values, order, codes[name])
+    time = batch.time[order]
+    return Run(
+        time, batch.tie[order], codes, actors, starts,
+        time[starts[:-1]], time[starts[1:] - 1], bounds,
+    )  # fmt: skip
+
+
+FIXED = ("time", "tie", "actors", "starts", "first", "last", "bounds")
+COLUMN = "column:"
+
+
+def layout(arrays: Mapping[str, tuple[np.dtype[Any], int]]) -> tuple[dict[str, list[Any]], int]:
+    """Where arrays of these types and lengths stand in a file: name -> [offset, type, length]; and its size."""
+    places: dict[str, list[Any]] = {}
+    offset = 0
+    for name, (dtype, length) in arrays.items():
+        places[name] = [offset, dtype.str, length]
+        offset += -(-dtype.itemsize * length // ALIGN) * ALIGN
+    return places, max(offset, ALIGN)
+
+
+def create(path: Path, places: Mapping[str, list[Any]], size: int) -> dict[str, np.ndarray]:
+    """Writable arrays over a new file of this layout. Raises OSError when the disk has no room for it.
+
+    The room is taken before anything is written: writing into a hole of a full disk would kill the process.
+    """
+    with path.open("w+b") as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+        room = mmap.mmap(file.fileno(), size)
+    return arrays(room, places)
+
+
+def arrays(room: mmap.mmap, places: Mapping[str, list[Any]]) -> dict[str, np.ndarray]:
+    """The arrays of a mapped file."""
+    return {
+        name: np.frombuffer(room, np.dtype(kind), length, offset)
+        if length
+        else np.empty(0, np.dtype(kind))
+        for name, (offset, kind, length) in places.items()
+    }  # fmt: skip
+
+
+def load(folder: Path, entry: Mapping[str, Any]) -> Run:
+    """The run of a manifest entry (`name` and `arrays`), mapped read-only."""
+    with (folder / entry["name"]).open("rb") as file:
+        room = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    found = arrays(room, entry["arrays"])
+    codes = {name.removeprefix(COLUMN): a for name, a in found.items() if name.startswith(COLUMN)}
+    return Run(**{name: found[name] for name in FIXED}, codes=codes, name=entry["name"])
