@@ -1,0 +1,182 @@
+"""The tracking API of Segment: what analytics.js, the mobile and the server libraries send, one call or a batch.
+
+    [sources.web]
+    type = "http"
+    codecs = ["segment"]
+    write_keys = ["my-write-key"]
+
+A `track` call becomes an event of its own name; the other calls become `Identify`, `Page`, `Screen`, `Group`
+and `Alias`. Properties keep their bare names (`plan`), traits and context their prefix (`traits.email`,
+`context.page.url`); the name and category of a page are properties. `messageId` is the event id, and
+`alias` carries the id it replaces as `previous_id`.
+
+The time of an event is its `timestamp` as given. Segment's servers move it by the clock skew they infer from
+`sentAt`; that puts the events of one visitor out of order when only some calls carry `sentAt`, so here
+`sent_at` is kept as a column and nothing is moved. Without `timestamp`, `originalTimestamp` counts.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trackway.errors import PayloadError
+from trackway.model.cells import Path
+from trackway.model.documents import HIDDEN, IDS, Records, Split, column_or_nulls, property_name, tabulate
+from trackway.model.event import DECODED, Block, Reason
+from trackway.model.json_text import Ints, array_items, as_array, complaint, find_member, is_value, skip
+from trackway.model.schema import ARROW, Kind, Schema
+from trackway.model.time import instant
+from trackway.plan.component import Codec, Request
+
+CALLS = {"track": "track", "identify": "identify", "page": "page", "screen": "screen", "group": "group",
+         "alias": "alias", "t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group",
+         "a": "alias"}  # fmt: skip
+"""Last part of the path -> type of call; analytics.js uses the single letters."""
+BATCH = as_array(b"batch")
+TYPE, EVENT, ORIGINAL = f"{HIDDEN}type", f"{HIDDEN}event", f"{HIDDEN}originalTimestamp"
+NAMES: dict[str, str | None] = {
+    "type": TYPE, "event": EVENT, "messageId": "event_id", "userId": "user_id", "anonymousId": "anonymous_id",
+    "timestamp": "time", "originalTimestamp": ORIGINAL, "sentAt": "sent_at", "previousId": "previous_id",
+    "groupId": "group_id", "writeKey": None, "write_key": None,
+}  # fmt: skip
+"""First part of a path -> column; the write key is a secret and is kept nowhere but in the journal."""
+KINDS: dict[str, Kind] = {
+    TYPE: "string", EVENT: "string", "event_id": "string", "user_id": "string", "anonymous_id": "string",
+    "previous_id": "string", "group_id": "string", "time": "time", ORIGINAL: "time", "sent_at": "time",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """A payload with many calls."""
+
+    starts: Ints
+    ends: Ints
+    around: dict[str, Any]
+    """What stands beside the calls: `writeKey`, `sentAt`, a `context` for all."""
+
+
+class Segment(Codec):
+    """Calls to records: `{"batch": [...]}` holds many, anything else is one."""
+
+    routes: ClassVar[tuple[str, ...]] = (*(f"/v1/{call}" for call in CALLS), "/v1/batch", "/v1/import")
+
+    def key(self, request: Request) -> str | None:
+        """The user name of Basic authentication, or the `writeKey` of the body."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "basic":
+            try:
+                return base64.b64decode(token).decode().partition(":")[0]
+            except (binascii.Error, UnicodeDecodeError):
+                return ""
+        batch = _opened(request.body)
+        try:
+            outer = orjson.loads(request.body) if batch is None else batch.around
+        except orjson.JSONDecodeError:
+            return None
+        key = outer.get("writeKey") if isinstance(outer, dict) else None
+        return key if isinstance(key, str) else None
+
+    def count(self, body: bytes, headers: Mapping[str, str]) -> int:  # noqa: ARG002
+        """The calls in a batch, or 1. Raises PayloadError for what is not JSON."""
+        batch = _opened(body)
+        if batch is not None:
+            return len(batch.starts)
+        data = as_array(body)
+        if not is_value(data, 0, len(data)):
+            raise PayloadError(f"not JSON: {complaint(body)}", hint='send one call, or {"batch": [calls]}')
+        if find_member(data, 0, len(data), BATCH) >= 0:
+            raise PayloadError("cannot read the batch", hint='send {"batch": [calls]}, in UTF-8')
+        return 1
+
+    def decode(self, blocks: Sequence[Block], known: Schema) -> pa.Table:
+        """One row for every call."""
+        batches = [_opened(block.body) for block in blocks]
+        records = Records.of(blocks, [_split(*both) for both in zip(blocks, batches, strict=True)])
+        table = tabulate(records, {**known.properties, **KINDS}, _name, ids=IDS | {EVENT, "previous_id", "group_id"})
+        place = np.searchsorted([block.seq for block in blocks], records.block)
+        routed = [CALLS.get(block.headers.get("path", "").rpartition("/")[2]) for block in blocks]
+        types = pc.coalesce(pc.utf8_lower(column_or_nulls(table, TYPE)), pa.array(routed, pa.string()).take(place))
+        sent = pa.array([None if batch is None else _sent(batch) for batch in batches], ARROW["time"]).take(place)
+        table = _set(table, sent_at=pc.coalesce(column_or_nulls(table, "sent_at", "time"), sent))
+        time = pc.coalesce(column_or_nulls(table, "time", "time"), column_or_nulls(table, ORIGINAL, "time"))
+        table = _set(table, time=time, **_named(table, types))
+        return table.drop_columns([name for name in table.column_names if name.startswith(HIDDEN)])
+
+
+def _set(table: pa.Table, **columns: pa.ChunkedArray) -> pa.Table:
+    """The table with these columns, replaced or added; without those that hold nothing."""
+    for name, column in columns.items():
+        if name in table.column_names:
+            table = table.set_column(table.column_names.index(name), name, column)
+        elif column.null_count < len(column):
+            table = table.append_column(name, column)
+    return table
+
+
+def _opened(body: bytes) -> _Batch | None:
+    """A batch with the places of its calls; None when the payload is none."""
+    data = as_array(body)
+    at = find_member(data, 0, len(data), BATCH)
+    if at < 0:
+        return None
+    starts, ends, after = array_items(data, at, len(data))
+    if after < 0:
+        return None
+    try:
+        around = orjson.loads(body[:at] + b"null" + body[after:])
+    except orjson.JSONDecodeError:
+        return None
+    return _Batch(starts, ends, around) if around["batch"] is None else None
+
+
+def _split(block: Block, batch: _Batch | None) -> Split:
+    if batch is None:
+        data = as_array(block.body)
+        first = skip(data, 0, len(data))
+        return Split(np.array([first]), np.array([len(data)]))
+    context = batch.around.get("context")
+    return Split(batch.starts, batch.ends, {"context": context} if isinstance(context, dict) and context else {})
+
+
+def _sent(batch: _Batch) -> int | None:
+    """When a batch was sent by the clock of the sender."""
+    sent = batch.around.get("sentAt")
+    if not isinstance(sent, str):
+        return None
+    try:
+        return instant(sent)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _named(table: pa.Table, types: pa.ChunkedArray) -> dict[str, pa.ChunkedArray]:
+    """Reason, detail and event name of every call."""
+    track = pc.fill_null(pc.equal(types, "track"), fill_value=False)
+    known = pc.is_in(types, pa.array(sorted(set(CALLS.values()))))
+    given = column_or_nulls(table, EVENT)
+    event = pc.if_else(track, given, pc.if_else(known, pc.utf8_capitalize(types), pa.scalar(None, pa.string())))
+    nameless = pc.and_(pc.is_null(event), pc.is_null(table["reason"]))
+    why = pc.if_else(track, "a track call without the name of its event", "a call without a known type")
+    return {
+        "reason": pc.if_else(nameless, Reason.NO_EVENT.value, table["reason"]),
+        "detail": pc.if_else(nameless, why, table["detail"]),
+        "event": event,
+    }
+
+
+def _name(path: Path) -> str | None:
+    """The column of a path."""
+    if path[0] == "properties" and len(path) > 1:
+        name = property_name(path[1:])
+        return f"properties.{name}" if name in KINDS else name
+    return NAMES[path[0]] if len(path) == 1 and path[0] in NAMES else property_name(path)
