@@ -53,6 +53,11 @@ class Lake:
         """The newest version of the events, -1 before the first commit."""
         return self._events.version()
 
+    def name(self) -> str:
+        """What tells this lake from one that was made anew in its place; empty before the first commit."""
+        table = self._events.current()
+        return "" if table is None else str(table.metadata().id)
+
     def position(self, version: int | None = None) -> int:
         """The journal position up to which a version (default: the newest) holds everything; 0 at the beginning."""
         if version is None:

@@ -1,0 +1,120 @@
+"""What the flow itself knows of every decoded row: when it arrived, from a file or not, and which copy it is.
+
+A record without an id of its own gets one from its bytes, so that the same line read twice is one event; the
+k-th identical line of one file is another event, since a server may well log the same line twice a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from trackway.flow.fuse import AT, OWN, RAW, Step
+from trackway.flow.spans import hashes, read_copies
+from trackway.model.event import Block
+from trackway.plan.component import Rewrite
+
+COPY, FILE = OWN + "copy", OWN + "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """One value per row of a decoded table."""
+
+    received_at: pa.Array
+    content: NDArray[np.uint64]
+    """A hash of the original bytes: copies of one event that differ are drift."""
+    copy: NDArray[np.uint32]
+    """k: how many identical records came before it in its file or payload."""
+    file: NDArray[np.bool_]
+
+    def slice(self, part: slice) -> Marks:
+        """The marks of some rows."""
+        length = part.stop - part.start
+        received_at = self.received_at.slice(part.start, length)
+        return Marks(received_at, self.content[part], self.copy[part], self.file[part])
+
+    def beside(self, table: pa.Table) -> pa.Table:
+        """The decoded table with the marks as columns, and the number of each row."""
+        columns: dict[str, Any] = {
+            AT: np.arange(table.num_rows), COPY: self.copy, FILE: self.file, "received_at": self.received_at,
+        }  # fmt: skip
+        for name, values in columns.items():
+            table = table.append_column(name, pa.array(values))
+        return table
+
+
+def marks(blocks: Sequence[Block], table: pa.Table) -> Marks:
+    """The marks of a decoded table. `blocks` ascend by seq and hold every block of the table."""
+    seqs = np.array([block.seq for block in blocks], np.int64)
+    received = np.array([block.received_at for block in blocks], np.int64)
+    index = np.searchsorted(seqs, table["block"].to_numpy())
+    content = _hashed(table[RAW])
+    file = np.array(["file" in block.headers for block in blocks], bool)[index]
+    copy = np.zeros(table.num_rows, np.uint32)
+    if _some_unnamed(table):
+        copy = np.where(file, _of_files(blocks, index, table), _within(table["block"].to_numpy(), content))
+    return Marks(pa.array(received[index], pa.timestamp("us", "UTC")), content, copy.astype(np.uint32), file)
+
+
+def naming() -> Step:
+    """The step that gives every event its id, its time and its actor."""
+    copy, raw = f'"{COPY}"', f'"{RAW}"'
+    named = f"'c' || case when {copy} = 0 then md5({raw}) else md5({raw} || encode('#' || {copy}::varchar)) end"
+    placed = "'p' || block::varchar || '-' || row::varchar"
+    event_id = (
+        "case when event_id is not null and event_id <> '' then event_id "
+        f'when (time is not null or "{FILE}") and {raw} is not null then {named} else {placed} end'
+    )
+    return Step(
+        "name",
+        Rewrite(
+            set={
+                "event_id": (event_id, "string"),
+                "time": ("coalesce(time, received_at)", "time"),
+                "actor": ("coalesce(nullif(actor, ''), nullif(user_id, ''), nullif(anonymous_id, ''))", "string"),
+            }
+        ),
+    )
+
+
+def _some_unnamed(table: pa.Table) -> bool:
+    return "event_id" not in table.column_names or table["event_id"].null_count > 0
+
+
+def _hashed(raw: pa.ChunkedArray) -> NDArray[np.uint64]:
+    parts = [np.zeros(0, np.uint64)]
+    for chunk in raw.chunks:
+        _valid, offsets, data = chunk.buffers()
+        ends = np.frombuffer(offsets, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1].astype(np.int64)
+        text = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
+        parts.append(hashes(text, ends[:-1], ends[1:]))
+    return np.concatenate(parts)
+
+
+def _of_files(blocks: Sequence[Block], index: NDArray[Any], table: pa.Table) -> NDArray[np.uint32]:
+    """k as the source found it across the whole file."""
+    copies = np.zeros(table.num_rows, np.uint32)
+    rows = table["row"].to_numpy()
+    for number, block in enumerate(blocks):
+        if header := block.headers.get("repeats"):
+            members = np.flatnonzero(index == number)
+            copies[members] = read_copies(header, block.records)[rows[members]]
+    return copies
+
+
+def _within(block: NDArray[np.int64], content: NDArray[np.uint64]) -> NDArray[np.uint32]:
+    """k within each block: how many rows of equal content come before."""
+    order = np.lexsort((np.arange(len(block)), content, block))
+    same = np.zeros(len(order), bool)
+    same[1:] = (block[order][1:] == block[order][:-1]) & (content[order][1:] == content[order][:-1])
+    places = np.arange(len(order))
+    starts = np.maximum.accumulate(np.where(same, 0, places))
+    copies = np.zeros(len(order), np.uint32)
+    copies[order] = places - starts
+    return copies

@@ -1,0 +1,34 @@
+"""128-bit keys of texts, by md5: exact enough that two different texts never meet, small enough to sort."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+Words = NDArray[np.uint64]
+LOW = "18446744073709551615::uhugeint"
+
+
+def halves(number: str) -> tuple[str, str]:
+    """DuckDB text for the two halves of a 128-bit number."""
+    return f"({number} >> 64)::ubigint", f"({number} & {LOW})::ubigint"
+
+
+def of_texts(*columns: pa.ChunkedArray) -> tuple[Words, Words]:
+    """Both halves of the md5 of some columns of text, joined by NUL."""
+    table = pa.table({f"c{index}": column for index, column in enumerate(columns)})
+    joined = " || chr(0) || ".join(table.column_names)
+    hi, lo = halves("m")
+    with duckdb.connect() as connection:
+        connection.register("texts", table)
+        return words(connection, f"select {hi} as hi, {lo} as lo from (select md5_number({joined}) as m from texts)")
+
+
+def words(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    """The columns of a query that gives unsigned 64-bit numbers, as arrays."""
+    found = connection.sql(query).to_arrow_table()
+    return tuple(np.ascontiguousarray(column.to_numpy(), np.uint64) for column in found.columns)
