@@ -69,6 +69,7 @@ QUESTIONS = (
             "where": f"event = '{FILTER_EVENT}' and plan = '{FILTER_PLAN}'",
             "every": "1d",
             "by": ["country"],
+            "top": None,
         },
     ),
 )
