@@ -40,7 +40,7 @@ listen = "127.0.0.1:{port}"
 [sources.web]
 type = "http"
 codecs = ["segment"]
-keys = ["{key}"]
+write_keys = ["{key}"]
 """
 
 

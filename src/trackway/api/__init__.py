@@ -1,0 +1,1 @@
+"""Doors for programs: the collector, and JSON over HTTP."""

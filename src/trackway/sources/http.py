@@ -1,0 +1,56 @@
+"""A listener for SDKs, webhooks and shippers: one address, any of several codecs, answered once on disk.
+
+    [sources.web]
+    type = "http"
+    codecs = ["segment", "json"]
+    write_keys = ["my-write-key"]
+
+The route of a request chooses the codec (`/v1/batch` is segment, `/v1/events` is json) and the write key the
+source; without keys the path does: every route is also there as `/in/NAME/...`, and `/in/NAME` alone takes
+JSON events. The doors serve it, on the address of the project.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from trackway.model.size import Size
+from trackway.plan import registry
+from trackway.plan.component import Codec, Source
+
+
+class Http(Source):
+    """What is taken in at the address of the project."""
+
+    codecs: list[str] = Field(default=["segment", "json"])
+    """Which kinds of payload are answered."""
+    write_keys: list[str] = Field(default=[])
+    """Keys of which a sender must show one. Without any the source is open, which is only allowed while the
+    project listens on a loopback address."""
+    max_body: Size | None = None
+    """Largest payload, after decompression; that of the project when left out."""
+
+    @field_validator("codecs")
+    @classmethod
+    def _listening(cls, names: list[str]) -> list[str]:
+        if not names:
+            raise ValueError("at least one codec is needed")
+        for name in names:
+            if not codec(name).routes:
+                raise ValueError(f"the codec '{name}' reads files and answers no HTTP route")
+        return names
+
+    @field_validator("write_keys")
+    @classmethod
+    def _filled(cls, keys: list[str]) -> list[str]:
+        if not all(key.strip() for key in keys):
+            raise ValueError("a write key is empty")
+        return keys
+
+
+def codec(name: str) -> Codec:
+    """The codec of a name, with its usual options. Raises ConfigError when there is none."""
+    made = registry.load("codecs", name)()
+    if not isinstance(made, Codec):
+        raise TypeError(f"{name} is not a codec")
+    return made
