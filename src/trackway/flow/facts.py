@@ -24,7 +24,7 @@ def stated(events: pa.Table) -> pa.Table:
     tables = [_facts(both, "anonymous_id", alias=False)]
     if ALIAS in events.column_names:
         named = events.filter(_present(events, "user_id", ALIAS))
-        tables.append(_facts(named.filter(pc.equal(named["event"], "alias")), ALIAS, alias=True))
+        tables.append(_facts(named.filter(pc.equal(named["event"], "Alias")), ALIAS, alias=True))
     facts = pa.concat_tables(tables)
     return facts.filter(pc.not_equal(facts["id"], facts["owner"]))
 

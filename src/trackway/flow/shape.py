@@ -11,6 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import duckdb
@@ -140,7 +141,7 @@ class Shaper:
     # ── compiling ───────────────────────────────────────────────────────────────────────────────────
 
     def _fused(self, source: str, table: pa.Table, lake: Schema, *, careful: bool) -> Fusion:
-        columns = {f.name: kind_of(f.type) for f in table.schema if f.name not in FRAME}
+        columns = _kinds(table)
         key = (source, tuple(columns.items()), tuple(lake.properties.items()), careful)
         if key not in self._compiled:
             if len(self._compiled) >= COMPILED:
@@ -218,17 +219,14 @@ class Shaper:
         finally:
             self._connection.unregister("picked")
 
-    def prefixes(self, decoded: Decoded, lake: Schema) -> Iterator[tuple[str, dict[str, Any]]]:
-        """One event (the only row) after each step: (name of the step, columns and verdict)."""
-        table = tidy(decoded.events)
-        placed = marks(decoded.blocks, table)
-        columns = {f.name: kind_of(f.type) for f in table.schema if f.name not in FRAME}
-        fusion = base(decoded.source, columns, careful=True)
+    def prefixes(self, decoded: Decoded, row: int, lake: Schema) -> Iterator[tuple[str, dict[str, Any]]]:
+        """One event (by its place in `decoded`) after each step: (name of the step, columns and verdict)."""
+        whole = tidy(decoded.events)
+        placed = marks(decoded.blocks, whole).slice(slice(row, row + 1))
+        table = whole.slice(row, 1)
+        fusion = base(decoded.source, _kinds(table), careful=True)
         yield "", self._only(fusion, table, placed)
-        for step in self._steps(decoded.source, fusion, lake):
-            fusion.apply(step)
-            yield step.name, self._only(fusion, table, placed)
-        for step in (naming(), check()):
+        for step in chain(self._steps(decoded.source, fusion, lake), (naming(), check())):
             fusion.apply(step)
             yield step.name, self._only(fusion, table, placed)
 
@@ -243,6 +241,10 @@ class Shaper:
             way = fusion.legend[row[LEFT] - 1]
             found[LEFT] = {"bin": way.bin, "step": way.step, "reason": way.reason, "detail": row[DETAIL]}
         return found
+
+
+def _kinds(table: pa.Table) -> dict[str, Kind]:
+    return {field.name: kind_of(field.type) for field in table.schema if field.name not in FRAME}
 
 
 def base(source: str, columns: Mapping[str, Kind], *, careful: bool) -> Fusion:

@@ -122,6 +122,35 @@ class Table:
             return None
         return (commit for path in paths if (commit := self._read(path)) is not None)
 
+    def commit_reaching(self, position: int) -> Commit | None:
+        """The first commit that moved the position to this one or beyond; None when its log is not kept."""
+        low, high = 0, self.version()
+        reached = None
+        while low <= high:
+            middle = (low + high) // 2
+            at = middle
+            commit = None
+            while at >= low and (commit is None or commit.position < 0):
+                path = self._log(at)
+                commit = self._read(path) if path.exists() else None
+                at -= 1
+            if commit is not None and commit.position >= position:
+                reached, high = commit, commit.version - 1
+            else:
+                low = middle + 1
+        return reached if reached is not None and self._before(reached.version) < position else None
+
+    def _before(self, version: int) -> int:
+        """The position before a version; a very large one when that is not known any more."""
+        for earlier in range(version - 1, -1, -1):
+            path = self._log(earlier)
+            if not path.exists():
+                return 1 << 62
+            commit = self._read(path)
+            if commit is not None and commit.position >= 0:
+                return commit.position
+        return 0
+
     def _log(self, version: int) -> Path:
         return self.folder / "_delta_log" / f"{version:020d}.json"
 

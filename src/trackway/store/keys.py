@@ -18,7 +18,7 @@ def halves(number: str) -> tuple[str, str]:
     return f"({number} >> 64)::ubigint", f"({number} & {LOW})::ubigint"
 
 
-def of_texts(*columns: pa.ChunkedArray) -> tuple[Words, Words]:
+def of_texts(*columns: pa.ChunkedArray) -> Any:
     """Both halves of the md5 of some columns of text, joined by NUL."""
     table = pa.table({f"c{index}": column for index, column in enumerate(columns)})
     joined = " || chr(0) || ".join(table.column_names)

@@ -8,7 +8,7 @@ are never shown, and are removed when the flow starts again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -132,6 +132,16 @@ class Lake:
         position = self.position(version)
         table = self.tables[name].read(schema)
         return table.filter(pc.less_equal(table["block"], position))
+
+    def find(self, condition: str, values: Sequence[Any], most: int = 10) -> list[dict[str, Any]]:
+        """The first events for which a condition (DuckDB text with `?`) holds, each with its `file`, and its
+        actor as known now.
+        """
+        return views.find(self, condition, values, most)
+
+    def commit_of(self, block: int) -> Commit | None:
+        """The commit with which the events of a block came; None when its log is not kept any more."""
+        return self._events.commit_reaching(block)
 
     def connect(self, version: int | None = None) -> duckdb.DuckDBPyConnection:
         """A DuckDB connection of its own with the views `events` (identity-resolved `actor`), `refused` and

@@ -7,8 +7,9 @@ events are only ever added: version v holds exactly the events of blocks up to i
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
@@ -64,6 +65,25 @@ def _events(lake: Lake, version: int, schema: Schema) -> str:
         quoted(name) if name in held else f"null::{SQL[kind]} as {quoted(name)}" for name, kind in schema.items()
     )
     return f"select {columns} from {source}{beyond}"
+
+
+def find(lake: Lake, condition: str, values: Sequence[Any], most: int) -> list[dict[str, Any]]:
+    """Events for which a condition holds, with `file` and resolved `actor`, in the order received."""
+    files = lake.files()
+    if not files:
+        return []
+    listed = ", ".join(literal(path) for path in files)
+    source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false, filename = 'file')"
+    with connect(lake, None) as connection:
+        return (  # type: ignore[no-any-return]
+            connection.sql(
+                f"select e.* replace (coalesce(r.actor, e.actor) as actor) from {source} e"
+                f" left join resolved r on e.actor = r.id where {condition} order by block, row limit {most}",
+                params=list(values),
+            )
+            .to_arrow_table()
+            .to_pylist()
+        )
 
 
 def _held(source: str) -> set[str]:
