@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from trackway.flow.decoding import Decoded, decode
+from trackway.flow.decoding import decode
 from trackway.flow.fuse import LEFT, RAW
 from trackway.flow.shape import Shaper
 from trackway.model.event import Block
