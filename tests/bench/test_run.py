@@ -50,10 +50,10 @@ def test_an_unknown_engine_is_told_with_a_suggestion() -> None:
 
 def test_a_run_replaces_its_own_section_of_a_document(measured, tmp_path) -> None:
     page = tmp_path / "benchmarks.md"
-    page.write_text("# Before\n\n<!-- engines -->\nold\n<!-- /engines -->\n\nAfter\n")
+    page.write_text("# Before\n\n<!-- engines -->\nNot measured yet.\n<!-- /engines -->\n\nAfter\n")
     Document(page).replace("engines", measured)
     text = page.read_text()
-    assert "old" not in text
+    assert "Not measured" not in text
     assert as_text(measured) in text
     assert text.startswith("# Before\n")
     assert text.endswith("After\n")

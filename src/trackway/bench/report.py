@@ -58,9 +58,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def seconds(value: float) -> str:
-    """Seconds with three figures: `0.0214 s`."""
-    digits = 4 if value < 0.1 else 3 if value < 1 else 2 if value < 10 else 1
-    return f"{value:.{digits}f} s"
+    """A length of time with about three figures.
+
+    >>> seconds(0.0214), seconds(1.5)
+    ('21.4 ms', '1.50 s')
+    """
+    if value < 1:
+        return f"{value * 1e3:.{2 if value < 0.01 else 1 if value < 0.1 else 0}f} ms"
+    return f"{value:.{2 if value < 10 else 1}f} s"
 
 
 def size(value: float) -> str:

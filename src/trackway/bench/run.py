@@ -15,7 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from trackway.bench import machine
+import orjson
+
+from trackway.bench import ingest, machine, weblog
 from trackway.bench.events import Traffic
 from trackway.bench.folder import folder
 from trackway.bench.questions import QUESTIONS, Question, Rows
@@ -60,9 +62,9 @@ def run(
 ) -> int:
     """Measure and print. `keep` is a folder for events and engines' files, otherwise they are removed.
 
-    `write` is a document whose table is replaced. Exit code 1 when an engine's answers differ from ours.
+    `write` is a document whose tables are replaced: this one, and those of `ingest` and `weblog`, which run then.
+    Exit code 1 when an engine's answers differ from ours.
     """
-    import orjson
 
     say: Say = lambda text: print(text, file=sys.stderr, flush=True)  # noqa: E731, T201
     with folder(keep) as place:
@@ -71,9 +73,11 @@ def run(
         sys.stdout.write(orjson.dumps(measured, option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
         sys.stdout.write(as_text(measured))
+    codes = [0 if all(result["equal"] for result in measured["results"]) else 1]
     if write is not None:
         Document(write).replace("engines", measured)
-    return 0 if all(result["equal"] for result in measured["results"]) else 1
+        codes += [ingest.run(json=json, write=write), weblog.run(json=json, write=write)]
+    return max(codes)
 
 
 def measure(

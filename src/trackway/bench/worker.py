@@ -1,6 +1,7 @@
 """An engine in a process of its own: what it holds and what it frees is its own, and can be measured.
 
-The parent sends one request at a time, so that never two engines work at once on the same cores.
+The parent sends one request at a time, so that never two engines work at once on the same cores. Whatever an
+engine prints goes to standard error: standard output belongs to the report.
 """
 
 from __future__ import annotations
@@ -93,6 +94,7 @@ class Worker:
 
 
 def _serve(pipe: Connection, name: str, folder: Path, threads: int) -> None:
+    os.dup2(2, 1)
     os.environ["POLARS_MAX_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = str(threads)
     engine: Engine | None = None
     while True:

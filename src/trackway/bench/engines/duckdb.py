@@ -87,7 +87,9 @@ class Engine:
         folder.mkdir(parents=True, exist_ok=True)
         self.version = f"DuckDB {duckdb.__version__}"
         self._connection = duckdb.connect(str(folder / "bench.duckdb"))
-        self._connection.execute(f"set threads = {threads}; set memory_limit = '8GB'; set timezone = 'UTC'")
+        self._connection.execute(
+            f"set threads = {threads}; set memory_limit = '8GB'; set timezone = 'UTC'; set enable_progress_bar = false"
+        )
 
     def load(self, files: Sequence[Path]) -> None:
         """Enumerations first, then the sorted table."""
