@@ -78,7 +78,7 @@ def query_string(asked: Mapping[str, Any]) -> str:
     """The query string of a question, without its type; what is empty is left out."""
     pairs: list[tuple[str, str]] = []
     for key, value in asked.items():
-        if key == "type" or value is None or value == "" or value == []:
+        if key == "type" or value is None or (not value and value is not False and value != 0):
             continue
         if key == "steps":
             for step in value:

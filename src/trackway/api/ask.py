@@ -72,6 +72,10 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.get("/api/ask")
     def by_address(request: Request) -> Response:
+        """The answer to the question in the address: `type=funnel&name=Home&step=…&within=1d`, or `saved=NAME`.
+
+        `engine=sql` asks the reference, `as_of=12` an earlier lake version.
+        """
         items = request.query_params.multi_items()
         options = dict(items)
         if "saved" in options:
@@ -82,6 +86,7 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.post("/api/ask")
     async def by_body(request: Request) -> Response:
+        """The answer to the question in the body: a JSON object with `type`, or the name of one in the file."""
         body = bytearray()
         async for part in request.stream():
             body += part

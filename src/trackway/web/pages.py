@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 
 from trackway.api.ask import Desk
 from trackway.api.catalogue import Catalogue
-from trackway.api.data import NotFound
+from trackway.api.data import way
 from trackway.api.refused import reasons, refusals
 from trackway.web.charts.scale import moment
 from trackway.web.questions import Questions
@@ -79,10 +79,7 @@ def routes(pages: Pages) -> APIRouter:
 
     @router.get("/trace/{event_id:path}")
     def trace(request: Request, event_id: str) -> Response:
-        lines = pages.workspace.trace(event_id)
-        if not lines:
-            raise NotFound(f"no event '{event_id}'", hint="event ids are in the column event_id")
-        return pages.show(request, "trace.html", event_id=event_id, lines=[line.as_json() for line in lines])
+        return pages.show(request, "trace.html", event_id=event_id, lines=way(pages.workspace, event_id))
 
     return router
 

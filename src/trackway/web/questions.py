@@ -1,4 +1,4 @@
-"""The answer page: `/ask/trend?…` shows it; the same address with .json .csv .arrow .svg .png is the data or picture."""
+"""The answer page: `/ask/trend?…` shows it; with .json .csv .arrow .svg .png it is the data or the picture."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ class Questions:
 
 def shown(asked: dict[str, Any], answer: Answer) -> dict[str, Any]:
     """What the page says of an answer."""
-    lines, left = {}, 0
+    lines: trend.Series = {}
+    left = 0
     if asked["type"] == "trend" and answer.rows:
         _, lines, left = trend.series(answer.rows)
     elif asked["type"] == "funnel" and answer.rows:

@@ -25,7 +25,7 @@ def keep_fresh(workspace: Workspace, stop: threading.Event) -> None:
         try:
             version = workspace.lake.version()
             if version != seen:
-                workspace.columns.refresh()
+                workspace.columns.view()
                 seen = version
             said = ""
         except (TrackwayError, OSError) as error:

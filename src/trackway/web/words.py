@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from trackway.web.charts.funnel import groups
@@ -38,7 +39,8 @@ def sentence(asked: Mapping[str, Any]) -> str:
         names = [step.get("name") or plain(step["when"]) for step in asked.get("steps", [])]
         text = " → ".join(names) + (f" within {asked['within']}" if asked.get("within") else "")
     elif asked["type"] == "retention":
-        text = f"Who came back: {plain(asked.get('start', ''))} → {plain(asked.get('return', ''))}, each {unit(asked.get('every'))}"
+        first, again = plain(asked.get("start", "")), plain(asked.get("return", ""))
+        text = f"Who came back: {first} → {again}, each {unit(asked.get('every') or '7d')}"
     else:
         where = f" where {plain(asked['where'])}" if asked.get("where") else ""
         measure = str(asked.get("measure") or "events")
@@ -73,7 +75,7 @@ def of_funnel(_asked: Mapping[str, Any], rows: Sequence[dict[str, Any]]) -> list
     steps = next(iter(shown.values()))
     if steps[-1].get("median_seconds") is not None:
         found.append((lasting(steps[-1]["median_seconds"]), "median to convert"))
-    falls = [(a["actors"] - b["actors"], b["name"]) for a, b in zip(steps, steps[1:], strict=False)]
+    falls = [(a["actors"] - b["actors"], b["name"]) for a, b in pairwise(steps)]
     if falls and first and max(falls)[0]:
         found.append((full(max(falls)[0]), f"lost before {max(falls)[1]}"))
     return found
@@ -83,7 +85,7 @@ def of_retention(asked: Mapping[str, Any], rows: Sequence[dict[str, Any]]) -> li
     """How many came back in the first periods, of how many."""
     found = cohorts(rows)
     actors = sum(next(iter(periods.values()))["actors"] for periods in found.values())
-    word = unit(asked.get("every"))
+    word = unit(asked.get("every") or "7d")
     back = [(share(rate), f"back in {word} {period}") for period, rate in overall(found).items() if period > 0]
     return [*back[:3], (full(actors), "actors"), (full(len(found)), "cohorts")]
 

@@ -10,7 +10,7 @@ from trackway.web.charts.scale import full, lasting, plain, share
 from trackway.web.charts.svg import Drawing, clip, element, text
 from trackway.web.charts.trend import group
 
-MEASURED = ("step", "name", "actors", "rate", "median_seconds", "step_rate")
+MEASURED = ("step", "name", "actors", "rate", "median_seconds", "step_rate", "step_median_seconds")
 GROUPS = 6
 """Most groups drawn side by side; the table has all of them."""
 
@@ -65,7 +65,7 @@ def bar(named: tuple[str, int], row: dict[str, Any], steps: Steps, at: float, si
     (name, place), (width, thick) = named, size
     begun = steps[0]["actors"] or 0
     length = width * (row["actors"] / begun) if begun else 0.0
-    tip = [plain(row['name']) + (f" · {name}" if name else ""), ["actors", full(row["actors"]), place],
+    tip = [plain(row["name"]) + (f" · {name}" if name else ""), ["actors", full(row["actors"]), place],
            ["of those who began", share(row["rate"]), -1]]  # fmt: skip
     if row["step"] > 1:
         tip.append(["median from the start", lasting(row.get("median_seconds")), -1])
@@ -83,6 +83,7 @@ def lost(row: dict[str, Any], after: dict[str, Any], at: float, width: float) ->
     gone = row["actors"] - after["actors"]
     part = gone / row["actors"] if row["actors"] else 0.0
     marks = text(10, at + 11, f"↓ {full(gone)} lost ({share(part)})", class_="muted")
-    if after.get("median_seconds") is not None:
-        marks += text(width, at + 11, f"median {lasting(after['median_seconds'])}", text_anchor="end", class_="muted")
+    took = after.get("step_median_seconds", after.get("median_seconds"))
+    if took is not None:
+        marks += text(width, at + 11, f"median {lasting(took)}", text_anchor="end", class_="muted")
     return marks

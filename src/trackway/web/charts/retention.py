@@ -28,7 +28,7 @@ def overall(found: Cohorts) -> dict[int, float]:
     came: dict[int, list[int]] = {}
     for periods in found.values():
         for period, row in periods.items():
-            if row["rate"] is not None:
+            if row["rate"] is not None and row.get("complete", True):
                 seen = came.setdefault(period, [0, 0])
                 seen[0] += row["returned"]
                 seen[1] += row["actors"]
@@ -53,7 +53,7 @@ def draw(rows: Sequence[dict[str, Any]], width: float, unit: str = "Period") -> 
          {p: (rate, f"all cohorts, {unit.lower()} {p}") for p, rate in summary.items()}),
     ]  # fmt: skip
     for cohort, row in list(found.items())[-COHORTS:]:
-        tips = {p: (r["rate"], f"{full(r['returned'])} of {full(r['actors'])} came back") for p, r in row.items()}
+        tips = {p: (r["rate"], came(r)) for p, r in row.items()}
         lines.append((day(cohort), full(next(iter(row.values()))["actors"]), tips))
     for index, (name, size, cells) in enumerate(lines):
         marks += text(0, at + high / 2 + 4, name, class_="strong" if index == 0 else "ink")
@@ -68,9 +68,13 @@ def draw(rows: Sequence[dict[str, Any]], width: float, unit: str = "Period") -> 
     return Drawing(max(width, left + cell * len(periods)), at + 4, marks, "Retention", words)
 
 
-def square(
-    box: tuple[float, float, float, float], cell: tuple[float | None, str], name: str, highest: float
-) -> str:
+def came(row: dict[str, Any]) -> str:
+    """How many of how many came back, and whether more still may."""
+    later = "" if row.get("complete", True) else ", so far"
+    return f"{full(row['returned'])} of {full(row['actors'])} came back{later}"
+
+
+def square(box: tuple[float, float, float, float], cell: tuple[float | None, str], name: str, highest: float) -> str:
     """One cell, darker the more came back (relative to `highest`); a period that is not over yet stays pale."""
     x, y, width, height = box
     rate, said = cell
@@ -79,6 +83,8 @@ def square(
         return element("g", back, class_="slot", data_tip=json.dumps([name, ["not over yet", "", -1]]))
     heat = 0.06 + 0.94 * min(1.0, rate / highest)
     back = element("rect", x=x, y=y, width=width, height=height, rx=3.0, class_="heat", fill_opacity=heat)
+    if said.endswith("so far"):
+        back = element("rect", x=x, y=y, width=width, height=height, rx=3.0, class_="open", fill_opacity=heat)
     label = share(rate) if width >= 56 else f"{rate * 100:.0f}" + (" %" if width >= 42 else "")
     shade = "inverse" if heat > 0.55 else "ink"
     back += text(x + width / 2, y + height / 2 + 4, label, text_anchor="middle", class_=shade)

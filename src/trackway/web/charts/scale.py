@@ -40,10 +40,10 @@ def full(value: object) -> str:
     """A value of an answer for people: thousands apart, few decimals.
 
     >>> full(12345), full(2.5), full(None), full("a")
-    ('12,345', '2.5', '–', 'a')
+    ('12,345', '2.5', '—', 'a')
     """
     if value is None:
-        return "–"
+        return "—"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     if float(value).is_integer():
@@ -55,10 +55,10 @@ def share(value: float | None) -> str:
     """A share between 0 and 1 as per cent.
 
     >>> share(0.4567), share(0.0012), share(1.0), share(None)
-    ('45.7 %', '0.12 %', '100 %', '–')
+    ('45.7 %', '0.12 %', '100 %', '—')
     """
     if value is None:
-        return "–"
+        return "—"
     per_cent = value * 100
     if per_cent == round(per_cent):
         return f"{per_cent:.0f} %"
@@ -69,10 +69,10 @@ def lasting(seconds: float | None) -> str:
     """A length of time in its two largest units.
 
     >>> lasting(42), lasting(7860), lasting(200_000), lasting(None), lasting(0.35)
-    ('42 s', '2 h 11 min', '2 d 8 h', '–', '0.4 s')
+    ('42 s', '2 h 11 min', '2 d 8 h', '—', '0.4 s')
     """
     if seconds is None or not math.isfinite(seconds):
-        return "–"
+        return "—"
     if seconds < 10 and not float(seconds).is_integer():
         return f"{seconds:.1f} s"
     left = round(seconds)

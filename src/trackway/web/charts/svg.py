@@ -14,10 +14,12 @@ SERIES = 8
 
 PICTURE_STYLE = """
 text { font-family: "Liberation Sans", "DejaVu Sans", Helvetica, Arial, sans-serif; font-size: 12px; fill: #23211e }
-.muted { fill: #77726a } .strong { font-weight: bold } .title { font-size: 17px; font-weight: bold } .inverse { fill: #fff }
+.muted { fill: #77726a } .strong { font-weight: bold } .title { font-size: 17px; font-weight: bold }
+.inverse { fill: #fff }
 .paper { fill: #fdfcfa } .grid { stroke: #e5e1da } .axis { stroke: #b9b3a8 } .rest { fill: #ebe7e0 } .hit { fill: none }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round } .area { fill-opacity: .13 } .guide { stroke: none }
 .spot { fill: none; stroke: none } .heat { fill: #0f766e }
+.open { fill: #0f766e; stroke: #0f766e; stroke-dasharray: 3 2 }
 .s0 { stroke: #0f766e } .s1 { stroke: #c2670a } .s2 { stroke: #4f46e5 } .s3 { stroke: #be185d }
 .s4 { stroke: #0284c7 } .s5 { stroke: #5b8c0a } .s6 { stroke: #7c5a2e } .s7 { stroke: #64748b }
 .f0 { fill: #0f766e } .f1 { fill: #c2670a } .f2 { fill: #4f46e5 } .f3 { fill: #be185d }

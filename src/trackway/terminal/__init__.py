@@ -1,0 +1,1 @@
+"""What people see in a terminal: answers as bars and tables, a new workspace, a rehearsed flow."""
