@@ -83,14 +83,15 @@ class Shaper:
         self._connection.close()
 
     def known(self, source: str, lake: Schema) -> Schema:
-        """The columns of the lake as the codec of a source may expect them: without those that transforms
-        make, since before the transforms they may be of another kind.
+        """The columns of the lake, and what contracts declare, as the codec of a source may expect them: without
+        those that transforms make, since before the transforms they may be of another kind.
         """
         made: set[str] = set()
         for _name, transform in self._transforms(source):
             rewrite = transform.rewrite(lake)
             made |= {*rewrite.set, *rewrite.drop}
-        return Schema({name: kind for name, kind in lake.properties.items() if name not in made})
+        expected = self._declared | lake.properties
+        return Schema({name: kind for name, kind in expected.items() if name not in made})
 
     def shape(self, decoded: Decoded, lake: Schema) -> Shaped:
         """Shape what a codec read. Never raises for what is in the events."""
