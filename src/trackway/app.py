@@ -1,0 +1,183 @@
+"""The app: opens a workspace and ties the floors together; holds nothing itself.
+
+Doors talk to `Workspace` and to nothing below it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from trackway.errors import ConfigError, QuestionError, StorageError, WorkspaceError, suggest
+from trackway.flow.ledger import Account
+from trackway.flow.ledger import ledger as balance
+from trackway.flow.runner import Runner
+from trackway.flow.trace import Line, trace
+from trackway.model.schema import Schema
+from trackway.plan.component import Answer, Query
+from trackway.plan.config import Plan, component, read
+from trackway.sources.file import File
+from trackway.store.columns.ask import ask
+from trackway.store.columns.shards import Columns
+from trackway.store.control import Control
+from trackway.store.journal import Journal
+from trackway.store.lake import Lake
+
+FORMAT = 1
+"""Layout of the data folder; a larger number on disk was written by a newer version."""
+
+Progress = Callable[[str, int, int | None], None]
+"""Told the stage (`reading`, `storing`), what is done and what there is in all, when known."""
+
+
+class Workspace:
+    """One directory with a trackway.toml, open. Engines open on first use; `close` ends them."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.data = plan.data
+        check_format(self.data)
+
+    @classmethod
+    def open(cls, root: Path) -> Workspace:
+        """The workspace of a directory. Raises WorkspaceError or ConfigError."""
+        return cls(read(root))
+
+    @cached_property
+    def journal(self) -> Journal:
+        """Raw payloads."""
+        return Journal(self.data / "journal")
+
+    @cached_property
+    def lake(self) -> Lake:
+        """Events, refusals, identities."""
+        return Lake(self.data / "lake")
+
+    @cached_property
+    def control(self) -> Control:
+        """Ledger totals and other small facts."""
+        return Control(self.data / "control.sqlite")
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The fast copy of the lake."""
+        return Columns(self.data / "columns", self.lake)
+
+    def flow(self) -> Runner:
+        """The flow of this workspace. Raises WorkspaceError when another process runs it."""
+        return Runner(self.plan, self.journal, self.lake, self.control)
+
+    def schema(self) -> Schema:
+        """The columns events have now."""
+        return self.lake.schema()
+
+    def question(self, question: Mapping[str, Any] | str) -> Query:
+        """A question from its name in the file or from its options with `type`. Raises with a hint."""
+        if isinstance(question, str):
+            if question not in self.plan.queries:
+                raise QuestionError(f"no question named '{question}'", hint=suggest(question, self.plan.queries))
+            return self.plan.queries[question]
+        if not isinstance(question, Mapping):
+            raise QuestionError("a question is a JSON object", hint='such as {"type": "trend", "measure": "actors"}')
+        try:
+            made = component("queries", dict(question), "question")
+        except ConfigError as error:
+            raise QuestionError(error.message, path=error.path.removeprefix("question."), hint=error.hint) from error
+        if not isinstance(made, Query):
+            raise QuestionError(f"{question.get('type')!r} is not a question")
+        return made
+
+    def ask(self, question: Mapping[str, Any] | str, *, engine: str = "columns", version: int | None = None) -> Answer:
+        """The answer to a question, by the columns or by the reference SQL (`engine="sql"`), as of a lake version."""
+        query = self.question(question)
+        return ask(query, self.columns, zone=self.plan.project.timezone, engine=engine, version=version)
+
+    def sql(self, statement: str, most_rows: int = 10_000) -> pa.Table:
+        """Rows of one read-only statement over `events`, `refused` and `identities`."""
+        return self.lake.sql(statement, most_rows)
+
+    def ledger(self) -> list[Account]:
+        """Per source: received and the bins it went to."""
+        return balance(self.journal, self.lake, self.control, self.plan.sources)
+
+    def trace(self, event_id: str) -> list[Line]:
+        """The whole way of one event, verb by verb."""
+        return trace(event_id, self.journal, self.lake, self.plan)
+
+    def load(self, paths: Sequence[Path], source: str, progress: Progress) -> None:
+        """Take files in through a source, and wait until they are stored.
+
+        Reading and storing overlap. When another process runs the flow, it does the storing.
+        """
+        reader = self._file_source(source).model_copy(update={"paths": [str(p) for p in paths], "follow": False})
+        stop, failed = threading.Event(), list[Exception]()
+        stored = threading.Thread(target=self._store, args=(stop, failed), daemon=True)
+        stored.start()
+        try:
+            for done, total in reader.read(source, self.journal.append, {}, stop):
+                progress("reading", done, total)
+                if failed:
+                    break
+        finally:
+            target = self.journal.last()
+            begin = self.lake.position()
+            stop.set()
+            while stored.is_alive():
+                progress("storing", self.lake.position() - begin, max(0, target - begin))
+                stored.join(0.2)
+        if failed:
+            raise failed[0]
+
+    def _file_source(self, name: str) -> File:
+        source = self.plan.sources.get(name)
+        files = [n for n, s in self.plan.sources.items() if isinstance(s, File)]
+        if not isinstance(source, File):
+            what = f"source '{name}' does not read files" if source else f"no source '{name}'"
+            raise ConfigError(what, hint=suggest(name, files))
+        return source
+
+    def _store(self, stop: threading.Event, failed: list[Exception]) -> None:
+        """Run the flow until told to stop and all that was kept is stored."""
+        try:
+            try:
+                runner = self.flow()
+            except WorkspaceError:
+                while not stop.is_set() or self.lake.position() < self.journal.last():
+                    time.sleep(0.1)
+                return
+            with runner:
+                while not stop.is_set() or self.lake.position() < self.journal.last():
+                    if runner.step() is None:
+                        stop.wait(0.05)
+        except Exception as error:  # noqa: BLE001 - carried to the thread that called load
+            failed.append(error)
+
+    def close(self) -> None:
+        """End what was opened."""
+        for name in ("journal", "control", "columns"):
+            engine = self.__dict__.pop(name, None)
+            if engine is not None:
+                engine.close()
+
+
+def check_format(data: Path) -> None:
+    """Make the data folder, or refuse one that a newer version wrote. Raises WorkspaceError or StorageError."""
+    mark = data / "format"
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        if not mark.exists():
+            mark.write_text(f"{FORMAT}\n", encoding="ascii")
+        found = mark.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise StorageError(f"cannot use {data}: {error.strerror}", hint="check the disk and its permissions") from error
+    if not found.isdigit() or int(found) > FORMAT:
+        raise WorkspaceError(
+            f"{data} has format {found!r}, this version knows up to {FORMAT}",
+            hint="upgrade trackway, or use another data folder",
+        )
