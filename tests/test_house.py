@@ -29,7 +29,7 @@ FLOORS = (
     ("flow",),
     SHELVES,
     ("app",),
-    ("cli", "api", "web", "bench", "demo", "tour", "__main__"),
+    ("cli", "api", "web", "terminal", "bench", "demo", "tour", "__main__"),
 )
 """From the ground up; a module may import its own folder and the floors below it."""
 

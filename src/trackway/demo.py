@@ -37,7 +37,7 @@ from trackway.worlds.sender import send, trickle
 from trackway.worlds.weblog import access_log
 
 DAYS = 30
-CALLS = 101_000
+CALLS = 110_000
 """About how many calls the company makes in those days: the length of the progress bar."""
 LOG = Path("../shared/data/weblogs/apache_combined.log")
 """A real web log, when there is one beside the directory the demo is started in."""
@@ -61,8 +61,13 @@ def demo(
         console.print(f"{listen} is taken, so the demo is on {address}.")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        world = json.loads((root / "world.json").read_text(encoding="utf-8"))
+        if not world["loaded"]:
+            _load_log(root, console)
         with serving(root, address) as url:
-            _fill(root, url, console)
+            if not world["loaded"]:
+                _post_days(datetime.fromisoformat(world["until"]), url, console)
+                _remember(root, world | {"loaded": True})
             questions = tour.questions(root)
             tour.show(questions, url, root, console)
             if once:
@@ -142,47 +147,50 @@ def _wait_until_up(process: subprocess.Popen[bytes], url: str, log: Path, patien
     raise WorkspaceError(f"the server did not answer in {patience:.0f} s", hint=f"see {log}")
 
 
-def _fill(root: Path, url: str, console: Console) -> None:
-    """Load the log and the company once; a load that was cut off is repeated, and its copies are recognised."""
-    world = json.loads((root / "world.json").read_text(encoding="utf-8"))
-    if world["loaded"]:
-        return
-    columns = TextColumn("{task.description:<34}"), BarColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console) as progress:
-        _load_log(root, progress)
-        calls = leads(DAYS, until=datetime.fromisoformat(world["until"]))
-        task = progress.add_task("Posting thirty days over HTTP", total=CALLS)
-        for done in send(calls, url):
-            progress.update(task, completed=done)
-        progress.update(task, total=done, completed=done)
-        _wait_until_stored(url, progress)
-    _remember(root, world | {"loaded": True})
+def _bars(console: Console) -> Progress:
+    return Progress(TextColumn("{task.description:<30}"), BarColumn(), TimeElapsedColumn(), console=console)
 
 
-def _load_log(root: Path, progress: Progress) -> None:
+def _load_log(root: Path, console: Console) -> None:
+    """The web log through the file source, in this process."""
     path = LOG if LOG.is_file() else root / "access.log"
     if not path.is_file():
         path.write_bytes(b"".join(access_log()))
-    task = progress.add_task(f"Loading {path.name}", total=None)
     workspace = Workspace.open(root)
     try:
-        workspace.load(
-            [path.resolve()], "files", lambda _stage, done, total: progress.update(task, completed=done, total=total)
-        )
+        with _bars(console) as bars:
+            task = bars.add_task(f"Loading {path.name}", total=None)
+
+            def progress(_stage: str, done: int, total: int | None) -> None:
+                bars.update(task, completed=done, total=total)
+
+            workspace.load([path.resolve()], "files", progress)
+            bars.update(task, completed=1, total=1)
     finally:
         workspace.close()
-    progress.update(task, total=1, completed=1)
 
 
-def _wait_until_stored(url: str, progress: Progress, patience: float = 120.0) -> None:
-    task = progress.add_task("Storing what is pending", total=None)
+def _post_days(until: datetime, url: str, console: Console) -> None:
+    """The company's days over HTTP, until they are stored. A load that was cut off is repeated as it was, and
+    its copies are recognised.
+    """
+    with _bars(console) as bars:
+        task = bars.add_task("Posting thirty days over HTTP", total=CALLS)
+        for done in send(leads(DAYS, until=until), url):
+            bars.update(task, completed=done)
+        bars.update(task, total=done, completed=done)
+        _wait_until_stored(url, bars)
+
+
+def _wait_until_stored(url: str, bars: Progress, patience: float = 120.0) -> None:
+    task = bars.add_task("Storing what is pending", total=None)
     begun = time.monotonic()
     while (pending := tour.get(url, "/api/status")["pending"]) > 0:
-        progress.update(task, description=f"Storing {pending:,} pending")
+        bars.update(task, description=f"Storing {pending:,} pending")
         if time.monotonic() - begun > patience:
             raise TrackwayError(f"{pending:,} events still wait after {patience:.0f} s", hint=f"see {url}/ledger")
         time.sleep(0.2)
-    progress.update(task, description="Stored, sorted, ready", total=1, completed=1)
+    bars.update(task, description="Stored, sorted, ready", total=1, completed=1)
 
 
 def has_browser() -> bool:

@@ -9,13 +9,11 @@ from typing import Any
 
 import httpx
 from rich.console import Console
-from rich.table import Table
 
 from trackway.api.address import query_string
+from trackway.plan.component import Answer
 from trackway.plan.config import FILE
-
-SHOWN = 8
-"""Rows of an answer in the terminal."""
+from trackway.terminal import paint
 
 COMMANDS = (
     "ledger",
@@ -70,19 +68,19 @@ def answer(asked: list[Question], url: str, console: Console) -> int:
     wrong = []
     for question in asked:
         found = get(url, "/api/ask", saved=question.name)
-        stands = found["stands_on"]
-        console.print(f"\n[bold]{_title(question)}[/bold]  ({stands['events']:,} events in {stands['elapsed_ms']} ms)")
-        console.print(_table(found["rows"]))
+        console.print(f"\n[bold]{_title(question)}[/bold]")
+        paint.answer(
+            Answer(found["type"], found["rows"], found["stands_on"], found["notes"], found["totals"]), question.name
+        )
         if not found["rows"]:
             wrong.append(f"{question.name} has no rows")
     accounts = get(url, "/api/ledger")["sources"]
     console.print("\n[bold]Where events went[/bold]")
-    console.print(_table(accounts))
-    bins = ("stored", "duplicate", "dropped", "refused", "pending")
+    paint.ledger(accounts)
     wrong += [
-        f"the ledger of {account['source']} does not balance"
+        f"the ledger of {account['source']} does not balance, or nothing is stored"
         for account in accounts
-        if account["received"] != sum(account[name] for name in bins) or not account["stored"]
+        if not account["balanced"] or not account["stored"]
     ]
     for sentence in wrong:
         console.print(f"[red]{sentence}[/red]")
@@ -95,14 +93,3 @@ def get(url: str, path: str, **query: str) -> dict[str, Any]:
     reply.raise_for_status()
     found: dict[str, Any] = reply.json()
     return found
-
-
-def _table(rows: list[dict[str, Any]]) -> Table:
-    shown = Table(box=None, pad_edge=False, header_style="dim")
-    for name in rows[0] if rows else ():
-        shown.add_column(name)
-    for row in rows[:SHOWN]:
-        shown.add_row(*("" if value is None else str(value) for value in row.values()))
-    if len(rows) > SHOWN:
-        shown.add_row("…")
-    return shown

@@ -22,7 +22,7 @@ from trackway.worlds.calls import Call
 from trackway.worlds.people import visitor
 from trackway.worlds.story import DAY, HOUR, Story
 
-VISITORS_PER_DAY = 560
+VISITORS_PER_DAY = 640
 WEEK = (1.0, 1.08, 1.1, 1.05, 0.9, 0.42, 0.38)
 """How busy each day of the week is, Monday first."""
 CLOCK = (1, 1, 1, 1, 1, 2, 4, 8, 14, 18, 20, 19, 15, 17, 20, 20, 18, 15, 12, 11, 11, 9, 5, 2)
@@ -32,7 +32,7 @@ CLOCK = (1, 1, 1, 1, 1, 2, 4, 8, 14, 18, 20, 19, 15, 17, 20, 20, 18, 15, 12, 11,
 def leads(days: int = 30, visitors: int | None = None, seed: int = 1, *, until: datetime) -> Iterator[Call]:
     """The calls of `days` days up to `until`, in the order in which they reach the collector.
 
-    `visitors` (about 560 a day when left out) each bring nine calls on average. Every call is a dict as an
+    `visitors` (about 640 a day when left out) each bring six calls on average. Every call is a dict as an
     official Segment library sends it: `track`, `page`, `identify` or `alias`, with `messageId` and `timestamp`.
     """
     for _, call in timeline(days, visitors, seed, until=until):

@@ -167,17 +167,18 @@ class Story:
 
     def _use(self, known: Browser, at: float) -> None:
         """Days with and without the product; the interest fades, faster for some channels than for others."""
-        interest = min(0.95, 0.55 * self.visitor.channel.stays * self.rng.uniform(0.6, 1.4))
+        interest = min(0.8, 0.26 * self.visitor.channel.stays * self.rng.uniform(0.4, 1.6))
+        interest *= 0.15 if self._chance(0.25) else 1.0
         second = Browser(self.visitor, self.rng, identifier(self.rng)) if self._chance(0.3) else known
         day, first, paid = at, True, False
-        while interest > 0.02 and day < at + 60 * DAY:
+        while interest > 0.005 and day < at + 60 * DAY:
             if first or self._chance(interest):
                 browser = second if not first and self._chance(0.3) else known
                 self._session(browser, day + MINUTE if first else self._later(day, 0))
-            if not paid and day - at > 9 * DAY and self._chance(0.09 * interest / 0.4):
+            if not paid and day - at > 9 * DAY and self._chance(0.35 * interest):
                 paid = True
                 self._subscribe(known, self._later(day, 0) + HOUR)
-            interest *= 1.0 if paid else 0.955
+            interest *= 1.0 if paid else 0.965
             day, first = day + DAY, False
 
     def _session(self, browser: Browser, at: float) -> None:
