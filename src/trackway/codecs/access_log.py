@@ -23,7 +23,6 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import orjson
@@ -43,7 +42,12 @@ TEXTS = {
     "referrer": REFERRER, "user_agent": AGENT,
 }  # fmt: skip
 GOOD, SHAPELESS, TIMELESS = range(3)
-MONTHS = np.array([int.from_bytes(name.encode(), "big") for name in "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()])
+MONTHS = np.array(
+    [
+        int.from_bytes(name.encode(), "big")
+        for name in ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+    ]
+)
 DAYS = np.array([31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], dtype=np.int64)
 ESCAPE = re.compile(rb'\\(?:x([0-9a-fA-F]{2})|(["\\/bfnrtv]))')
 LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
@@ -87,7 +91,7 @@ def _table(block: Block) -> pa.Table:
         "time": pa.array(numbers[0], mask=_mask(reasons, rows)).cast(pa.timestamp("us", "UTC")),
         "event": pa.repeat("request", rows),
         "anonymous_id": _visitors(data, spans[IP], spans[AGENT], reasons),
-        **{name: gather(data, *spans[field], pa.string()) for name, field in TEXTS.items()},
+        **{name: gather(data, spans[field, 0], spans[field, 1], pa.string()) for name, field in TEXTS.items()},
         "status": pa.array(numbers[1], mask=numbers[1] < 0),
         "bytes": pa.array(numbers[2], mask=numbers[2] < 0),
         "more": _more(data, spans) or none,
@@ -197,10 +201,10 @@ def scan(data: Bytes, starts: Ints, ends: Ints, spans: Ints, numbers: Ints) -> N
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _line(data: Bytes, at: int, end: int, spans: Ints, numbers: Ints) -> int:
+def _line(data: Bytes, at: int, end: int, spans: Ints, numbers: Ints) -> int:  # noqa: PLR0911 - each says what is missing
     for field in (IP, IDENT):
         stop = _until(data, at, end, 32)
-        if stop == at or stop == end:
+        if stop in (at, end):
             return SHAPELESS
         _set(data, spans, field, at, stop)
         at = stop + 1
@@ -253,7 +257,7 @@ def _until(data: Bytes, at: int, end: int, byte: int) -> int:
     place, stop = uint64(at), uint64(end)
     while place < stop and data[place] != byte:
         place += uint64(1)
-    return intp(place)
+    return intp(place)  # type: ignore[no-any-return]
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -273,7 +277,9 @@ def _set(data: Bytes, spans: Ints, field: int, start: int, stop: int) -> None:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _number(data: Bytes, at: int, end: int, least: int, most: int, numbers: Ints, place: int) -> int:
+def _number(  # noqa: PLR0913, PLR0917
+    data: Bytes, at: int, end: int, least: int, most: int, numbers: Ints, place: int
+) -> int:
     """The place after a number or a `-` (null, kept as -1); -1 when it is neither."""
     if at < end and data[at] == 45:
         numbers[place] = -1
@@ -313,7 +319,7 @@ def _request(data: Bytes, spans: Ints, at: int, end: int) -> None:
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _is_http(data: Bytes, at: int) -> bool:
-    return data[at] == 72 and data[at + 1] == 84 and data[at + 2] == 84 and data[at + 3] == 80 and data[at + 4] == 47
+    return data[at] == 72 and data[at + 1] == 84 and data[at + 2] == 84 and data[at + 3] == 80 and data[at + 4] == 47  # type: ignore[no-any-return]
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -393,7 +399,7 @@ def _groups(data: Bytes, ips: Ints, agents: Ints, mixed: NDArray[np.uint64]) -> 
 def _same(data: Bytes, spans: Ints, one: int, other: int) -> bool:
     if spans[1, one] != spans[1, other]:
         return False
-    for place in range(spans[1, one]):
+    for place in range(spans[1, one]):  # noqa: SIM110 - numba has no all() over a generator
         if data[spans[0, one] + place] != data[spans[0, other] + place]:
             return False
     return True

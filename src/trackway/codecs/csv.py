@@ -103,7 +103,7 @@ def _table(block: Block) -> pa.Table:
     }
     names = place(dialect.names, json.loads(block.headers.get("columns", "{}")))
     for index, name in enumerate(names):
-        columns[name] = gather(unquoted, *spans[index], pa.string())
+        columns[name] = gather(unquoted, spans[index, 0], spans[index, 1], pa.string())
     return pa.table(columns)
 
 
@@ -138,7 +138,9 @@ def _unquoted(body: bytes, spans: Ints, twice: NDArray[np.bool_]) -> Bytes:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def fields(data: Bytes, starts: Ints, ends: Ints, delimiter: int, spans: Ints, counts: Ints) -> NDArray[np.bool_]:
+def fields(  # noqa: PLR0913, PLR0917
+    data: Bytes, starts: Ints, ends: Ints, delimiter: int, spans: Ints, counts: Ints
+) -> NDArray[np.bool_]:
     """Fills the span of every field (length -1: empty) and the number of fields of every row (-1: a stray quote).
 
     Returns which fields hold a quote written twice.

@@ -22,11 +22,11 @@ from trackway.plan.component import Codec
 class Refused(Codec):
     """One refusal per block."""
 
-    def count(self, body: bytes, headers: Mapping[str, str]) -> int:
+    def count(self, body: bytes, headers: Mapping[str, str]) -> int:  # noqa: ARG002
         """Always one."""
         return 1
 
-    def decode(self, blocks: Sequence[Block], known: Schema) -> pa.Table:
+    def decode(self, blocks: Sequence[Block], known: Schema) -> pa.Table:  # noqa: ARG002
         """A row with reason and detail for every block."""
         columns: list[list[object]] = [
             [block.seq for block in blocks],

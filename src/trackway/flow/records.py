@@ -83,7 +83,7 @@ class Cutter(ABC):
         """How much of `data` still belongs to a record that is too large; all of it when its end is not in sight."""
         return len(data) if final else data.find(b"\n") + 1 or len(data) + 1
 
-    def begin_skip(self, data: bytes) -> None:
+    def begin_skip(self, data: bytes) -> None:  # noqa: B027 - most forms need not know
         """Called with the beginning of a record that is too large."""
 
     def feed(self, piece: bytes, *, final: bool = False) -> Cut:
@@ -247,7 +247,7 @@ def _unclosed(data: bytes) -> int:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _element(data: Bytes, at: int, state: Ints) -> int:
+def _element(data: Bytes, at: int, state: Ints) -> int:  # noqa: C901 - one state machine
     """Where the JSON value that began before `at` (or begins there) ends; -1 when not in this data.
 
     `state` is depth, in a text, after a backslash, broken; it is kept from call to call.
@@ -329,7 +329,9 @@ def row_spans(data: Bytes, delimiter: int, fields: int, limit: int, final: bool)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _row(data: Bytes, start: int, delimiter: int, fields: int, limit: int, final: bool) -> tuple[int, int]:
+def _row(  # noqa: C901, PLR0912, PLR0913, PLR0917 - one state machine
+    data: Bytes, start: int, delimiter: int, fields: int, limit: int, final: bool
+) -> tuple[int, int]:
     """The end of the row (-1: not in sight) and, if it goes over several lines, the end of the first (else -1)."""
     at, line, count = start, -1, 1
     size, most = len(data), start + limit

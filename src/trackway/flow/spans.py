@@ -80,7 +80,7 @@ def _slot(keys: NDArray[np.uint64], key: int) -> int:
     place = (uint64(key) >> uint64(7)) & mask
     while keys[place] != uint64(0) and keys[place] != uint64(key):
         place = (place + uint64(1)) & mask
-    return place
+    return place  # type: ignore[no-any-return]
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -110,7 +110,7 @@ def _chain(total: int, found: NDArray[np.uint64]) -> int:
     for row in range(len(found)):
         state = (state ^ found[row]) * uint64(0x9FB21C651E98DF25)
         state ^= state >> uint64(32)
-    return state
+    return state  # type: ignore[no-any-return]
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -234,7 +234,7 @@ def _join(data: Bytes, starts: Ints, offsets: Ints, flat: bool) -> Bytes:
         source, at, end = uint64(starts[row]), uint64(offsets[row]), uint64(offsets[row + 1] - 1)
         while at < end:
             byte = data[source]
-            out[at] = 32 if flat and (byte == 10 or byte == 13) else byte
+            out[at] = 32 if flat and byte in (10, 13) else byte
             at += uint64(1)
             source += uint64(1)
         out[end] = 10

@@ -37,7 +37,8 @@ def time_sql(text: str, zone: str = "UTC", formats: Sequence[str] = (), unit: st
         micros = f"{number} * {UNITS[unit]}"
     else:
         size = f"abs({number})"
-        micros = f"{number} * case when {size} < 1e11 then 1e6 when {size} < 1e14 then 1e3 when {size} < 1e17 then 1 else 1e-3 end"
+        scale = f"case when {size} < 1e11 then 1e6 when {size} < 1e14 then 1e3 when {size} < 1e17 then 1 else 1e-3 end"
+        micros = f"{number} * {scale}"
     cases.append(f"when regexp_matches({text}, '{NUMBER}') then make_timestamptz(try_cast(round({micros}) as bigint))")
     iso = f"regexp_matches({text}, '{ISO}')"
     cases.append(f"when {iso} and regexp_matches({text}, '{OFFSET}') then try_cast({text} as timestamptz)")

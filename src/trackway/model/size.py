@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Self
 
 from pydantic_core import core_schema
 
@@ -20,7 +20,7 @@ class Size(str):
 
     __slots__ = ()
 
-    def __new__(cls, text: str) -> Size:
+    def __new__(cls, text: str) -> Self:
         if not SHAPE.match(str(text)):
             raise ValueError(f"expected a size such as '64KB' or '8MB', got {str(text)!r}")
         return super().__new__(cls, str(text).strip())

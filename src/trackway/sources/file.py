@@ -28,7 +28,7 @@ from dataclasses import dataclass, field, replace
 from glob import glob, has_magic
 from pathlib import Path
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from trackway.errors import TrackwayError, suggest
 from trackway.flow.detect import Detected, detect
@@ -80,7 +80,7 @@ class State:
 class File(Source):
     """Reads files as payload blocks for the journal."""
 
-    paths: list[str] = []
+    paths: list[str] = Field(default_factory=list)
     """Files, or patterns such as `logs/*.log`; may stay empty when files only come by `trackway load`."""
     codec: str = "auto"
     """`auto`, or what the files hold: `access_log`, `json`, `csv`, `parquet` …"""
@@ -92,7 +92,7 @@ class File(Source):
     """Largest record; a larger one is refused, with its first bytes."""
     block: Size = Size("8MB")
     """How much is read at once."""
-    columns: dict[str, str] = {}
+    columns: dict[str, str] = Field(default_factory=dict)
     """For CSV and Parquet, which column is `event`, `time`, `event_id`, `user_id` or `anonymous_id`, when its
     name does not say so."""
 
@@ -172,16 +172,14 @@ class File(Source):
                 if Path(text).is_file():
                     found[Path(text)] = None
             else:
-                matches = [Path(match) for match in glob(text, recursive=True)]
+                matches = [Path(match) for match in glob(text, recursive=True)]  # noqa: PTH207 - absolute patterns too
                 matches = [path for path in matches if path.is_file()]
                 found |= dict.fromkeys(sorted(matches, key=lambda path: (path.stat().st_mtime_ns, path)))
         return list(found)
 
     # ── follow ──────────────────────────────────────────────────────────────────────────────────────
 
-    def _look(
-        self, state: State, keep: Keep, stop: threading.Event
-    ) -> Generator[tuple[int, int | None], None, bool]:
+    def _look(self, state: State, keep: Keep, stop: threading.Event) -> Generator[tuple[int, int | None], None, bool]:
         """One look at all files; returns whether something was read."""
         read = False
         for path in self._listed(strict=False):
