@@ -11,7 +11,7 @@ import pytest
 from trackway.worlds.leads import leads, timeline
 
 UNTIL = datetime(2026, 3, 2, 12, tzinfo=UTC)
-SMALL = {"days": 10, "visitors": 3_000, "seed": 5, "until": UNTIL}
+SMALL = {"days": 14, "visitors": 6_000, "seed": 5, "until": UNTIL}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_thirty_days_are_some_hundred_thousand_calls():
 def test_calls_reach_the_collector_in_order_and_within_the_days_asked_for():
     arrivals = [at for at, _ in timeline(**SMALL)]
     assert all(earlier <= later for earlier, later in pairwise(arrivals))
-    assert (UNTIL - timedelta(days=10)).timestamp() <= arrivals[0]
+    assert (UNTIL - timedelta(days=14)).timestamp() <= arrivals[0]
     assert arrivals[-1] < UNTIL.timestamp()
 
 
@@ -64,7 +64,7 @@ def test_visitors_are_anonymous_until_they_identify_and_some_use_two_devices(cal
     owners = {device: user for user, ids in devices.items() for device in ids}
     unknown = [call for call in calls if call.get("anonymousId") in owners and "userId" not in call]
     assert len(unknown) > len(owners), "what they did before they signed up"
-    assert sum(1 for ids in devices.values() if len(ids) == 2) >= 5
+    assert sum(1 for ids in devices.values() if len(ids) == 2) >= 2
 
 
 def test_days_and_weekends_differ_and_so_do_channels():
