@@ -43,7 +43,7 @@ class Engine:
         """One commit per file, then the columns."""
         lake = self._workspace.lake
         with duckdb.connect() as connection:
-            connection.execute("set timezone = 'UTC'")
+            connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
             for number, file in enumerate(files, start=1):
                 path = str(file).replace("'", "''")
                 events: pa.Table = connection.sql(SHAPED.format(file=number, path=path)).to_arrow_table()
