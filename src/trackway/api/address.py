@@ -18,6 +18,9 @@ from trackway.plan import registry
 LONGEST = 16_000
 """Characters in a query string; longer questions are sent as JSON to `POST /api/ask`."""
 MOST_STEPS = 50
+EMPTY: tuple[object, ...] = ("", [])
+DIGITS = 16
+"""Longest whole number an address is read as."""
 OPTIONS = frozenset({"type", "as_of", "engine", "saved"})
 """Keys that say how to ask, not what."""
 
@@ -28,19 +31,29 @@ def question(type_: str, items: Iterable[tuple[str, str]]) -> dict[str, Any]:
     if sum(len(key) + len(value) for key, value in pairs) > LONGEST:
         raise QuestionError("an address this long", hint="send the question as JSON to POST /api/ask")
     asked: dict[str, Any] = {"type": type_}
-    lists = many(type_)
+    lists, known = many(type_), fields(type_)
     for key, value in pairs:
-        if key in {"step", "name"} and "steps" in fields(type_):
-            continue
-        if not value:
+        if not value or ("steps" in known and key in {"step", "name"}):
             continue
         if key in lists:
             asked.setdefault(key, []).append(value)
         else:
-            asked[key] = value
-    if "steps" in fields(type_):
+            asked[key] = plain(value, known.get(key))
+    if "steps" in known:
         asked["steps"] = steps(pairs)
     return asked
+
+
+def plain(value: str, annotation: Any) -> str | int | None:
+    """A value as JSON would write it: a whole number where one is asked for, null where there may be none.
+
+    >>> plain("8", int), plain("null", int | None), plain("8", str)
+    (8, None, '8')
+    """
+    kinds = {annotation, *get_args(annotation)}
+    if value == "null" and type(None) in kinds:
+        return None
+    return int(value) if int in kinds and value.isdecimal() and len(value) < DIGITS else value
 
 
 def steps(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
@@ -75,10 +88,10 @@ def many(type_: str) -> set[str]:
 
 
 def query_string(asked: Mapping[str, Any]) -> str:
-    """The query string of a question, without its type; what is empty is left out."""
+    """The query string of a question, without its type; empty texts and lists are left out, null is written."""
     pairs: list[tuple[str, str]] = []
     for key, value in asked.items():
-        if key == "type" or value is None or (not value and value is not False and value != 0):
+        if key == "type" or value in EMPTY:
             continue
         if key == "steps":
             for step in value:
@@ -87,5 +100,5 @@ def query_string(asked: Mapping[str, Any]) -> str:
         elif isinstance(value, list | tuple):
             pairs.extend((key, str(item)) for item in value)
         else:
-            pairs.append((key, str(value)))
+            pairs.append((key, "null" if value is None else str(value)))
     return urlencode(pairs, quote_via=quote, safe="/:,")

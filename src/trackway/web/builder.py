@@ -7,7 +7,7 @@ stays in its field beside what is wrong with it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlencode
 
 from trackway.api import address
@@ -23,6 +23,10 @@ EVERY = {
 }
 WITHIN = (("30m", "30 minutes"), ("1h", "1 hour"), ("1d", "1 day"), ("7d", "7 days"), ("14d", "14 days"),
           ("30d", "30 days"), ("90d", "90 days"))  # fmt: skip
+CHOSEN = ("measure", "every", "within")
+"""Fields with something to choose from."""
+SHOWN = frozenset({"measure", "every", "within", "periods", "where", "by", "from", "to", "steps", "start", "return"})
+"""Fields of the form; what else a question says stays in the address unseen."""
 ORDER = ("trend", "funnel", "retention")
 
 Items = Sequence[tuple[str, str]]
@@ -30,13 +34,19 @@ Items = Sequence[tuple[str, str]]
 
 def form(type_: str, items: Items) -> dict[str, Any]:
     """The fields of the form: texts by name, lists for `by`, and the steps with at least two rows to fill in."""
-    values: dict[str, Any] = dict.fromkeys(address.fields(type_), "")
+    values: dict[str, Any] = {name: "" for name in address.fields(type_)} | defaults(type_)
     values |= {key: value for key, value in items if key in values}
     values["by"] = [value for key, value in items if key == "by" and value]
     if "steps" in values:
         written = address.steps(items)
         values["steps"] = written + [{"when": ""}] * max(0, 2 - len(written))
     return values
+
+
+def defaults(type_: str) -> dict[str, str]:
+    """What the fields with a choice hold when the address does not say."""
+    fields = registry.load("queries", type_).model_fields
+    return {name: str(fields[name].default) for name in (*CHOSEN, "periods") if name in fields}
 
 
 def tabs(current: str, items: Items) -> list[dict[str, Any]]:
@@ -53,10 +63,19 @@ def tabs(current: str, items: Items) -> list[dict[str, Any]]:
 
 def choices(type_: str, key: str, value: str) -> list[tuple[str, str]]:
     """What a field offers to choose from; a value written in the address is among it."""
+    named = get_args(address.fields(type_).get(key))
     offered = list(WITHIN if key == "within" else EVERY.get(type_, EVERY["trend"]))
+    if key == "measure":
+        offered = [(str(name), str(name)) for name in named]
     if value and value not in dict(offered):
         offered.append((value, value))
     return offered
+
+
+def hidden(type_: str, items: Items) -> list[tuple[str, str]]:
+    """What the address says that no field shows, so that asking again does not lose it."""
+    known = {*address.fields(type_), "as_of", "engine"} - SHOWN
+    return [(key, value) for key, value in items if key in known and value]
 
 
 def saved(plan: Plan, here: str) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from trackway.app import Workspace
 
 BINS = ("stored", "duplicate", "dropped", "refused", "pending")
+LATEST_HOURS = 4
+"""Days up to which the first question is by hour."""
 SHOWN = 100
 """Refused events on a page."""
 
@@ -53,7 +56,7 @@ def routes(pages: Pages) -> APIRouter:
         begin, end, events = pages.catalogue.span()
         if not events:
             return pages.show(request, "empty.html", listen=listening(request), sources=pages.workspace.plan.sources)
-        return RedirectResponse(f"/ask/trend?measure=events&every={fitting(begin, end)}", 303)
+        return RedirectResponse(f"/ask/trend?{opening(begin, end)}", 303)
 
     @router.get("/events")
     def events(request: Request) -> Response:
@@ -89,10 +92,11 @@ def listening(request: Request) -> str:
     return str(request.base_url).rstrip("/")
 
 
-def fitting(begin: Any, end: Any) -> str:
-    """An interval that shows a span of events in a readable number of points."""
+def opening(begin: Any, end: Any) -> str:
+    """The first question: actors over the latest thirty days there are, in a readable number of intervals."""
     first, last = moment(begin), moment(end)
     if first is None or last is None:
-        return "1d"
-    days = (last - first).total_seconds() / 86_400
-    return "1h" if days <= 5 else "1d" if days <= 190 else "1w" if days <= 1_500 else "1mo"
+        return "measure=actors&every=1d"
+    since = max(first, last - timedelta(days=29))
+    every = "1h" if (last - since).days <= LATEST_HOURS else "1d"
+    return f"measure=actors&every={every}" + (f"&from={since:%Y-%m-%d}" if since > first else "")

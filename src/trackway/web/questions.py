@@ -12,11 +12,12 @@ from trackway.api.data import NotFound
 from trackway.api.failure import json_response
 from trackway.api.form import as_arrow, as_csv
 from trackway.errors import TrackwayError, suggest
+from trackway.model.time import Duration, instant
 from trackway.plan import registry
 from trackway.plan.component import Answer
 from trackway.web import builder, words
-from trackway.web.charts import funnel, retention, trend
-from trackway.web.charts.scale import full
+from trackway.web.charts import durations, funnel, retention, trend
+from trackway.web.charts.scale import full, moment
 from trackway.web.charts.svg import Drawing
 from trackway.web.table import table
 
@@ -27,6 +28,10 @@ FORMS = ("json", "csv", "arrow", "svg", "png")
 WIDE, NARROW = 860.0, 350.0
 """Widths in pixels a chart is drawn for: a screen and a phone."""
 PICTURE = 960.0
+FEWEST_BARS = 3
+"""Bars below which a histogram says nothing."""
+NEARLY = 0.95
+"""Share of an interval after which it counts as over; traffic does not end on its last microsecond."""
 
 
 class Questions:
@@ -46,7 +51,7 @@ class Questions:
             raise NotFound(f"no form '{form}'", hint=suggest(form, FORMS))
         items = request.query_params.multi_items()
         asked = address.question(type_, items)
-        return shaped(form, asked, self.pages.desk.ask(asked, dict(items)))
+        return shaped(form, asked, self.pages.desk.ask(asked, dict(items)), newest=self.newest())
 
     def page(self, request: Request, type_: str) -> Response:
         """Form, chart, table and what the answer stands on; a wrong question is told beside the form."""
@@ -62,8 +67,13 @@ class Questions:
             failure = {**error.as_json(), "path": error.path}
         context = self.around(request, type_, items) | {"asked": asked, "failure": failure, "answer": answer}
         if answer is not None:
-            context |= shown(asked, answer)
+            context |= shown(asked, answer, newest=self.newest())
         return self.pages.show(request, "ask.html", failure["status"] if failure else 200, **context)
+
+    def newest(self) -> int | None:
+        """The newest instant there is, in microseconds; None without events."""
+        end = moment(self.pages.catalogue.span()[1])
+        return None if end is None else instant(end)
 
     def around(self, request: Request, type_: str, items: builder.Items) -> dict[str, Any]:
         """The form and its surroundings."""
@@ -74,7 +84,8 @@ class Questions:
             "type": type_,
             "values": values,
             "tabs": builder.tabs(type_, items),
-            "choices": {key: builder.choices(type_, key, values.get(key) or "") for key in ("every", "within")},
+            "choices": {key: builder.choices(type_, key, values.get(key) or "") for key in builder.CHOSEN},
+            "hidden": builder.hidden(type_, items),
             "saved": builder.saved(self.pages.workspace.plan, f"{request.url.path}?{query}"),
             "links": [(form, f"/ask/{type_}.{form}" + (f"?{query}" if query else "")) for form in FORMS],
             "popular": self.pages.catalogue.events()[:8],
@@ -83,7 +94,7 @@ class Questions:
         }
 
 
-def shown(asked: dict[str, Any], answer: Answer) -> dict[str, Any]:
+def shown(asked: dict[str, Any], answer: Answer, *, newest: int | None) -> dict[str, Any]:
     """What the page says of an answer."""
     lines: trend.Series = {}
     left = 0
@@ -93,11 +104,14 @@ def shown(asked: dict[str, Any], answer: Answer) -> dict[str, Any]:
         _, left = funnel.groups(answer.rows)
     charts = ""
     if answer.rows:
-        charts = draw(asked, answer, WIDE).inline("wide") + draw(asked, answer, NARROW).inline("narrow")
+        charts = "".join(
+            draw(asked, answer, w, newest).inline(name) for w, name in ((WIDE, "wide"), (NARROW, "narrow"))
+        )
     return {
         "sentence": words.sentence(asked),
-        "numbers": words.numbers(asked, answer.rows),
+        "numbers": words.numbers(asked, answer, open_end=open_end(asked, answer, newest)),
         "charts": Markup(charts),  # noqa: S704 - every text in a drawing is escaped by charts.svg
+        "took": took(answer),
         "legend": [(name, place) for place, name in enumerate(lines)] if len(lines) > 1 else [],
         "left_out": left,
         "table": table(asked["type"], answer.rows),
@@ -106,13 +120,33 @@ def shown(asked: dict[str, Any], answer: Answer) -> dict[str, Any]:
     }
 
 
-def draw(asked: dict[str, Any], answer: Answer, width: float) -> Drawing:
+def draw(asked: dict[str, Any], answer: Answer, width: float, newest: int | None) -> Drawing:
     """The drawing that fits the question."""
     if asked["type"] == "funnel":
         return funnel.draw(answer.rows, width)
     if asked["type"] == "retention":
-        return retention.draw(answer.rows, width, words.unit(asked.get("every")).capitalize())
-    return trend.draw(answer.rows, width)
+        return retention.draw(answer.rows, width, words.unit(asked.get("every") or "7d").capitalize())
+    return trend.draw(answer.rows, width, open_end=open_end(asked, answer, newest))
+
+
+def took(answer: Answer) -> Markup:
+    """The drawing of the times to convert of a funnel; empty when nobody did."""
+    bars = answer.totals.get("histogram") or []
+    if answer.type != "funnel" or len(bars) < FEWEST_BARS:
+        return Markup()
+    drawn = (durations.draw(bars, width).inline(f"{name} took") for width, name in ((WIDE, "wide"), (NARROW, "narrow")))
+    return Markup("".join(drawn))  # noqa: S704 - escaped by charts.svg
+
+
+def open_end(asked: dict[str, Any], answer: Answer, newest: int | None) -> bool:
+    """Whether the last interval of a trend is not over at the newest event."""
+    every = asked.get("every", "1d")
+    if asked["type"] != "trend" or not answer.rows or newest is None or not every:
+        return False
+    last = moment(max(str(row["time"]) for row in answer.rows))
+    if last is None:
+        return False
+    return instant(last) <= newest < instant(last) + Duration(every).micros * NEARLY
 
 
 def stands_on(answer: Answer) -> str:
@@ -125,7 +159,7 @@ def stands_on(answer: Answer) -> str:
     )
 
 
-def shaped(form: str, asked: dict[str, Any], answer: Answer) -> Response:
+def shaped(form: str, asked: dict[str, Any], answer: Answer, *, newest: int | None) -> Response:
     """An answer as a file."""
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     if form == "json":
@@ -134,7 +168,7 @@ def shaped(form: str, asked: dict[str, Any], answer: Answer) -> Response:
         return Response(as_csv(answer.rows), headers=headers, media_type="text/csv; charset=utf-8")
     if form == "arrow":
         return Response(as_arrow(answer), headers=headers, media_type="application/vnd.apache.arrow.stream")
-    picture = draw(asked, answer, PICTURE).picture(words.sentence(asked), f"trackway · {stands_on(answer)}")
+    picture = draw(asked, answer, PICTURE, newest).picture(words.sentence(asked), f"trackway · {stands_on(answer)}")
     if form == "svg":
         return Response(picture, headers=headers, media_type="image/svg+xml")
     import vl_convert

@@ -12,7 +12,8 @@ from trackway.web.charts.trend import series
 
 MOST = 200
 """Rows shown on a page; the files have all of them."""
-TITLES = {"step": "", "name": "Step", "actors": "Actors", "rate": "Of the first", "median_seconds": "Median time",
+TITLES = {"step": "", "name": "Step", "actors": "Actors", "rate": "Of the first", "median_seconds": "Median time", "step_rate": "Of the step before",
+          "step_median_seconds": "Median from there",
           "value": "Value", "time": "From"}  # fmt: skip
 
 
@@ -49,7 +50,7 @@ def cell(name: str, value: Any) -> str:
         return day(value)
     if name == "name":
         return plain(str(value))
-    if name == "rate":
+    if name == "rate" or name.endswith("_rate"):
         return share(value)
     return lasting(value) if name.endswith("_seconds") else full(value)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trackway.errors import TrackwayError
 
@@ -13,14 +13,31 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("trackway.web")
 
+ANY = "event is not null"
+FIRST: tuple[dict[str, Any], ...] = (
+    {"type": "trend", "by": ["event"]},
+    {"type": "trend", "measure": "actors"},
+    {"type": "funnel", "steps": [{"when": ANY}]},
+    {"type": "retention", "start": ANY, "return": ANY, "every": "1mo"},
+)
 EVERY = 1.0
 """Seconds between two looks at the lake."""
+
+
+def warm(workspace: Workspace) -> None:
+    """Ask one question of each type, so that the first person who asks does not wait for code to be loaded."""
+    for asked in FIRST:
+        try:
+            workspace.ask(asked)
+        except TrackwayError as error:
+            log.debug("nothing to warm up with yet: %s", error)
 
 
 def keep_fresh(workspace: Workspace, stop: threading.Event) -> None:
     """Catch the columns up about every second until told to stop; a fault is logged once until it changes."""
     said = ""
     seen: int | None = None
+    warm(workspace)
     while not stop.wait(EVERY):
         try:
             version = workspace.lake.version()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from trackway.plan.component import Answer
 from trackway.web.charts.funnel import groups
 from trackway.web.charts.retention import cohorts, overall
 from trackway.web.charts.scale import day, full, lasting, plain, share
@@ -16,6 +16,8 @@ from trackway.web.charts.trend import series
 EVERY = {"1h": "hour", "1d": "day", "1w": "week", "7d": "week", "1mo": "month", "1m": "minute"}
 """Names of common intervals."""
 
+EXACT = 100
+"""Averages below this are shown with a decimal."""
 Number = tuple[str, str]
 """A number as shown, and what it is."""
 
@@ -55,27 +57,32 @@ def by(asked: Mapping[str, Any]) -> str:
     return f", by {' and '.join(listed)}" if listed else ""
 
 
-def numbers(asked: Mapping[str, Any], rows: Sequence[dict[str, Any]]) -> list[Number]:
-    """The few numbers a reader wants first."""
-    if not rows:
+def numbers(asked: Mapping[str, Any], answer: Answer, *, open_end: bool = False) -> list[Number]:
+    """The few numbers a reader wants first. `open_end`: the last interval is not over yet."""
+    if not answer.rows:
         return []
-    return {"funnel": of_funnel, "retention": of_retention}.get(asked["type"], of_trend)(asked, rows)
+    if asked["type"] == "funnel":
+        return of_funnel(answer)
+    if asked["type"] == "retention":
+        return of_retention(asked, answer.rows)
+    return of_trend(asked, answer, open_end=open_end)
 
 
-def of_funnel(_asked: Mapping[str, Any], rows: Sequence[dict[str, Any]]) -> list[Number]:
-    """Conversion of the whole, its two ends, and the step that loses most."""
-    shown, _ = groups(rows, most=1_000_000)
-    first = sum(steps[0]["actors"] for steps in shown.values())
-    last = sum(steps[-1]["actors"] for steps in shown.values())
-    if len(shown) > 1:
-        best = max(shown, key=lambda name: shown[name][-1]["rate"] or 0)
-        return [(full(len(shown)), "groups"), (share(shown[best][-1]["rate"]), f"best: {best}")]
+def of_funnel(answer: Answer) -> list[Number]:
+    """Conversion of the whole, its two ends, how long it takes, and the step or the groups that differ most."""
+    shown, _ = groups(answer.rows, most=1_000_000)
+    first = answer.totals.get("actors", sum(steps[0]["actors"] for steps in shown.values()))
+    last = answer.totals.get("converted", sum(steps[-1]["actors"] for steps in shown.values()))
     found: list[Number] = [(share(last / first if first else None), "converted"), (full(first), "began")]
     found.append((full(last), "reached the end"))
+    if len(shown) > 1:
+        ranked = sorted(shown, key=lambda name: shown[name][-1]["rate"] or 0)
+        ends = ((ranked[-1], "best"), (ranked[0], "lowest"))
+        return found + [(share(shown[name][-1]["rate"]), f"{which}: {name}") for name, which in ends]
     steps = next(iter(shown.values()))
     if steps[-1].get("median_seconds") is not None:
         found.append((lasting(steps[-1]["median_seconds"]), "median to convert"))
-    falls = [(a["actors"] - b["actors"], b["name"]) for a, b in pairwise(steps)]
+    falls = [(a["actors"] - b["actors"], plain(b["name"])) for a, b in pairwise(steps)]
     if falls and first and max(falls)[0]:
         found.append((full(max(falls)[0]), f"lost before {max(falls)[1]}"))
     return found
@@ -90,35 +97,40 @@ def of_retention(asked: Mapping[str, Any], rows: Sequence[dict[str, Any]]) -> li
     return [*back[:3], (full(actors), "actors"), (full(len(found)), "cohorts")]
 
 
-def of_trend(asked: Mapping[str, Any], rows: Sequence[dict[str, Any]]) -> list[Number]:
-    """Total or average, the highest interval, and the last against the one before."""
-    times, lines, left = series(rows)
-    if len(lines) + left > 1:
-        return [
-            (full(sum(v or 0 for v in line)) if adds_up(asked) else full(max((v or 0) for v in line)), name)
-            for name, line in list(lines.items())[:4]
-        ]
-    values = [(value or 0, time) for value, time in zip(next(iter(lines.values())), times, strict=True)]
-    total = sum(value for value, _ in values)
-    highest = max(values)
-    word = unit(asked.get("every") or "1d")
-    found: list[Number] = []
-    if adds_up(asked):
-        found.append((full(total), str(asked.get("measure") or "events")))
-    found.append((full(round(total / len(values), 1)), f"on average a {word}"))
-    found.append((full(highest[0]), f"highest, {day(highest[1])}"))
-    found.append((full(values[-1][0]), f"last, {day(values[-1][1])}"))
-    return found
-
-
-def adds_up(asked: Mapping[str, Any]) -> bool:
-    """Whether the values of the intervals may be summed (an actor can be in two of them)."""
+def of_trend(asked: Mapping[str, Any], answer: Answer, *, open_end: bool) -> list[Number]:
+    """The whole, the average and the highest interval, and the last that is over."""
+    times, lines, left = series(answer.rows)
     measure = str(asked.get("measure") or "events")
-    return measure == "events" or measure.startswith("sum")
+    whole: list[Number] = []
+    if answer.totals.get("value") is not None:
+        whole = [(full(answer.totals["value"]), f"{measure} in all")]
+    if len(lines) + left > 1:
+        if measure == "events":
+            return whole + [(full(sum(v or 0 for v in line)), name) for name, line in list(lines.items())[:4]]
+        return whole + [(full(max(v or 0 for v in line)), f"{name}, at most") for name, line in list(lines.items())[:4]]
+    values = [(value or 0, time) for value, time in zip(next(iter(lines.values())), times, strict=True)]
+    if len(values) == 1:
+        return whole
+    over = values[:-1] if open_end else values
+    word = unit(asked.get("every") or "1d")
+    average, highest = sum(value for value, _ in over) / len(over), max(values)
+    return [
+        *whole,
+        (full(round(average, 1) if average < EXACT else round(average)), f"on average {article(word)} {word}"),
+        (full(highest[0]), f"highest, {day(highest[1])}"),
+        (full(over[-1][0]), f"last full {word}, {day(over[-1][1])}" if open_end else f"last, {day(over[-1][1])}"),
+    ]
 
 
-def command(asked: Mapping[str, Any], saved: str = "") -> str:
+def article(word: str) -> str:
+    """`a` or `an`.
+
+    >>> article("day"), article("hour"), article("15m")
+    ('a', 'an', 'each')
+    """
+    return "each" if word[:1].isdigit() else "an" if word in {"hour", "interval"} else "a"
+
+
+def command(asked: Mapping[str, Any]) -> str:
     """The command line that asks the same."""
-    if saved:
-        return f"trackway ask {shlex.quote(saved)}"
     return f"trackway ask - <<'END'\n{json.dumps(asked, ensure_ascii=False)}\nEND"

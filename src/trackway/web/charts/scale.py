@@ -60,7 +60,7 @@ def share(value: float | None) -> str:
     if value is None:
         return "—"
     per_cent = value * 100
-    if per_cent == round(per_cent):
+    if per_cent in {0.0, 100.0}:
         return f"{per_cent:.0f} %"
     return f"{per_cent:.2g} %" if abs(per_cent) < 1 else f"{per_cent:.1f} %"
 

@@ -18,7 +18,7 @@ text { font-family: "Liberation Sans", "DejaVu Sans", Helvetica, Arial, sans-ser
 .inverse { fill: #fff }
 .paper { fill: #fdfcfa } .grid { stroke: #e5e1da } .axis { stroke: #b9b3a8 } .rest { fill: #ebe7e0 } .hit { fill: none }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round } .area { fill-opacity: .13 } .guide { stroke: none }
-.spot { fill: none; stroke: none } .heat { fill: #0f766e }
+.dashed { stroke-dasharray: 2 5 } .spot { fill: none; stroke: none } .heat { fill: #0f766e }
 .open { fill: #0f766e; stroke: #0f766e; stroke-dasharray: 3 2 }
 .s0 { stroke: #0f766e } .s1 { stroke: #c2670a } .s2 { stroke: #4f46e5 } .s3 { stroke: #be185d }
 .s4 { stroke: #0284c7 } .s5 { stroke: #5b8c0a } .s6 { stroke: #7c5a2e } .s7 { stroke: #64748b }
@@ -39,12 +39,13 @@ class Drawing:
     description: str
 
     def inline(self, name: str) -> str:
-        """An `<svg>` for the middle of a page; `name` makes its ids unique there."""
-        head = element("title", escape(self.title), id=f"{name}-title")
-        head += element("desc", escape(self.description), id=f"{name}-desc")
+        """An `<svg>` for the middle of a page; `name`, its classes, makes its ids unique there."""
+        mark = name.replace(" ", "-")
+        head = element("title", escape(self.title), id=f"{mark}-title")
+        head += element("desc", escape(self.description), id=f"{mark}-desc")
         return element(
             "svg", head + self.marks, viewBox=f"0 0 {number(self.width)} {number(self.height)}", role="img",
-            aria_labelledby=f"{name}-title {name}-desc", class_=f"chart {name}",
+            aria_labelledby=f"{mark}-title {mark}-desc", class_=f"chart {name}",
         )  # fmt: skip
 
     def picture(self, caption: str, footer: str) -> str:

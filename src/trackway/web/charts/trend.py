@@ -10,6 +10,8 @@ from trackway.web.charts.scale import compact, day, full, labels, ticks
 from trackway.web.charts.svg import SERIES, Drawing, clip, element, number, text
 
 Series = dict[str, list[float | None]]
+MOST_SLOTS = 400
+"""Places that answer the pointer; of more intervals each so-manieth does."""
 
 
 def series(rows: Sequence[dict[str, Any]], most: int = SERIES) -> tuple[list[str], Series, int]:
@@ -29,8 +31,8 @@ def group(row: dict[str, Any], measured: Sequence[str]) -> str:
     return " · ".join("(none)" if v is None else str(v) for k, v in row.items() if k not in measured)
 
 
-def draw(rows: Sequence[dict[str, Any]], width: float) -> Drawing:
-    """The drawing of the rows of a trend, `width` pixels wide."""
+def draw(rows: Sequence[dict[str, Any]], width: float, *, open_end: bool = False) -> Drawing:
+    """The drawing of the rows of a trend, `width` pixels wide; an interval not over yet is reached by dashes."""
     times, lines, _ = series(rows)
     wide = width > 600
     left, right, top = (52.0, 12.0, 12.0) if wide else (40.0, 8.0, 10.0)
@@ -46,7 +48,7 @@ def draw(rows: Sequence[dict[str, Any]], width: float) -> Drawing:
     marks = axes(levels, y, left, width - right)
     marks += under(labels(times, 9 if wide else 4), xs, bottom + 19, width)
     for index, line in enumerate(lines.values()):
-        marks += stroke(line, xs, y, index, filled=len(lines) == 1)
+        marks += stroke(line, xs, y, index, filled=len(lines) == 1, open_end=open_end)
     marks += slots(times, lines, xs, y, (top, bottom))
     span = f"from {day(times[0])} to {day(times[-1])}" if times else "without a single interval"
     words = f"{len(lines)} line{'s' if len(lines) != 1 else ''} {span}, highest value {full(highest)}."
@@ -80,7 +82,9 @@ def under(shown: dict[int, str], xs: list[float], at: float, width: float) -> st
     return marks
 
 
-def stroke(line: list[float | None], xs: list[float], y: Any, index: int, *, filled: bool) -> str:
+def stroke(  # noqa: PLR0913 - what one line is drawn from
+    line: list[float | None], xs: list[float], y: Any, index: int, *, filled: bool, open_end: bool
+) -> str:
     """One line with gaps where there is no value, and its area when it is the only one."""
     runs: list[list[tuple[float, float]]] = [[]]
     for x, value in zip(xs, line, strict=True):
@@ -94,7 +98,11 @@ def stroke(line: list[float | None], xs: list[float], y: Any, index: int, *, fil
         if filled and len(run) > 1:
             closed = f"{path}L{number(run[-1][0])} {number(y(0))}L{number(run[0][0])} {number(y(0))}Z"
             marks += element("path", d=closed, class_=f"area f{index}")
-        marks += element("path", d=path, class_=f"line s{index}")
+        solid = path
+        if open_end and len(run) > 1 and run is runs[-1]:
+            solid = path[: path.rindex("L")]
+            marks += element("path", d="M" + "L".join(path[1:].split("L")[-2:]), class_=f"line s{index} dashed")
+        marks += element("path", d=solid, class_=f"line s{index}")
         if len(run) == 1 or len(line) <= 31:
             marks += "".join(element("circle", cx=x, cy=at, r=3.0, class_=f"f{index}") for x, at in run)
     return marks
@@ -104,9 +112,11 @@ def slots(times: list[str], lines: Series, xs: list[float], y: Any, edges: tuple
     """One place per instant that answers the pointer: a guide, a spot on each line, and the numbers."""
     top, bottom = edges
     marks = ""
-    for index, time in enumerate(times):
-        before = (xs[index - 1] + xs[index]) / 2 if index else xs[index] - 12
-        after = (xs[index + 1] + xs[index]) / 2 if index + 1 < len(xs) else xs[index] + 12
+    every = -(-len(times) // MOST_SLOTS)
+    for index in range(0, len(times), every):
+        time = times[index]
+        before = (xs[index - every] + xs[index]) / 2 if index else xs[index] - 12
+        after = (xs[index + every] + xs[index]) / 2 if index + every < len(xs) else xs[-1] + 12
         values = [(name, line[index]) for name, line in lines.items()]
         tip = json.dumps([day(time), *[[clip(name or "value", 220), full(v), i] for i, (name, v) in enumerate(values)]])
         inner = element("rect", x=before, y=top, width=after - before, height=bottom - top, class_="hit")

@@ -54,6 +54,7 @@ if (presets?.dataset.last) {
     const days = event.target.dataset.days;
     if (days === undefined) return;
     const shift = (date, by) => new Date(Date.parse(date) + by * 86400000).toISOString().slice(0, 10);
+    for (const name of ["from", "to"]) form.elements[name].type = "date";
     form.elements.from.value = days ? shift(presets.dataset.last, 1 - days) : "";
     form.elements.to.value = days ? shift(presets.dataset.last, 1) : "";
     form.requestSubmit();
@@ -71,4 +72,4 @@ if (form) {
   offer(form);
   checkConditions(form);
 }
-pointAt(document.querySelector("[data-chart]"));
+for (const figure of document.querySelectorAll("[data-chart]")) pointAt(figure);

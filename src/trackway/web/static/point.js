@@ -1,7 +1,6 @@
 // Shows the numbers under the pointer, or under the arrow keys once the chart has the focus.
 
 export function pointAt(figure) {
-  if (!figure) return;
   const tip = figure.querySelector("[data-tip-box]");
   let on;
 
