@@ -20,7 +20,6 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from trackway.errors import QuestionError
 from trackway.model.condition import Condition, quoted
 from trackway.model.schema import Schema
 from trackway.model.time import MICROS, Duration
@@ -29,7 +28,7 @@ from trackway.store.columns.context import Context, Moment, Names
 from trackway.store.columns.durations import histogram, median, quantiles
 from trackway.store.columns.folds import funnel as fold
 from trackway.store.columns.groups import REST, Groups, Key, groups, label, ranked
-from trackway.store.columns.lanes import Lane, times
+from trackway.store.columns.lanes import Lane, Mask, times
 from trackway.store.columns.view import Shard
 
 MOST_STEPS = 16
@@ -57,7 +56,7 @@ class Journeys:
     depth: np.ndarray
     """Deepest step."""
     moments: np.ndarray
-    """Time of each step of the chain that first got there; microseconds."""
+    """Time of each step (first index) of the chain that first got there; microseconds."""
     group: np.ndarray
     """Number of the group of the chain's first event."""
 
@@ -66,7 +65,7 @@ class Journeys:
 class Prepared:
     """What all shards share."""
 
-    steps: Lane
+    steps: Mask
     time: Lane
     groups: Groups | None
 
@@ -100,40 +99,43 @@ class Funnel(Query):
 
     def prepare(self, context: Context) -> Prepared:
         """The steps as bits, and the groups."""
-        view = context.view
-        if view is None:
-            raise QuestionError("folds need columns")
-        steps = context.lane([step.when for step in self.steps], self.where)
+        view = context.columns_view
+        steps = context.mask([step.when for step in self.steps], self.where)
         return Prepared(steps, times(view), groups(view, self._names(context)) if self.by else None)
 
     def fold(self, shard: Shard, context: Context) -> Journeys:
         """The per-actor table of one shard."""
         view, made, span = shard.view, context.prepared, context.span(self.from_, self.to)
         room = shard.end - shard.begin
-        depth, who = np.zeros(room, np.uint8), np.zeros(room, np.int64)
-        moments, origin = np.zeros((room, len(self.steps)), np.int64), np.zeros((room, 2), np.int64)
+        depth, moments = np.zeros(room, np.uint8), np.zeros((len(self.steps), room), np.int64)
+        origin = np.zeros((room, 2), np.int64)
         count = fold.chains(
             view.first, view.run, view.lo, view.hi, shard.begin, shard.end, *made.steps.parts,
-            made.time.addresses, made.time.like, span.start, span.end, self.within.micros, depth, moments, origin, who,
+            made.time.addresses, made.time.like, span.start, span.end, context.cuts(span), self.within.micros,
+            depth, moments, origin,
         )  # fmt: skip
-        group = np.zeros(count, np.int64)
+        group = np.zeros(count if made.groups is not None else 0, np.int64)
         if made.groups is not None:
             for run, numbers in enumerate(made.groups.arrays):
                 mine = np.flatnonzero(origin[:count, 0] == run)
                 group[mine] = numbers[origin[mine, 1]]
-        return Journeys(depth[:count].copy(), moments[:count].copy(), group)
+        return Journeys(depth[:count], moments[:, :count], group)
 
     def merge(self, partials: Iterable[Journeys]) -> Journeys:
         """One table; shards have no actor in common."""
         parts = list(partials)
-        return Journeys(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("depth", "moments", "group")))
+        return Journeys(
+            np.concatenate([part.depth for part in parts]),
+            np.concatenate([part.moments for part in parts], axis=1),
+            np.concatenate([part.group for part in parts]),
+        )
 
     def answer(self, partial: Journeys, context: Context) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
         """A row per step (and group); totals hold the times to convert. All from the one per-actor table."""
         made: Prepared = context.prepared
         span = context.span(self.from_, self.to)
         rows, hidden = self._all_rows(partial, made.groups, context)
-        totals = self._totals(partial.depth, partial.moments[:, 0], partial.moments[:, -1], context)
+        totals = self._totals(partial.depth, partial.moments[0], partial.moments[-1], context)
         return rows, totals, self._notes(hidden, totals["open"], span.start < span.end)
 
     def _all_rows(self, table: Journeys, grouped: Groups | None, context: Context) -> tuple[list[dict[str, Any]], int]:
@@ -149,7 +151,7 @@ class Funnel(Query):
         rows = []
         for index, labels in enumerate(self._labels([keys[i] for i in shown], len(order) > len(shown), context)):
             mine = place[which] == index
-            rows += self._rows(table.depth[mine], table.moments[mine], dict(zip(names, labels, strict=True)))
+            rows += self._rows(table.depth[mine], table.moments[:, mine], dict(zip(names, labels, strict=True)))
         return rows, len(order) - len(shown)
 
     def _labels(self, keys: list[Key], rest: bool, context: Context) -> list[list[Any]]:
@@ -163,9 +165,10 @@ class Funnel(Query):
     def _rows(self, depth: np.ndarray, moments: np.ndarray, labels: dict[str, Any]) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         for k, name in enumerate(self._step_names()):
-            mine = moments[depth > k]
-            actors, before = len(mine), rows[k - 1]["actors"] if k else 0
-            whole, last = (median(mine[:, k] - mine[:, 0]), median(mine[:, k] - mine[:, k - 1])) if k else (None, None)
+            there = np.flatnonzero(depth > k)
+            actors, before = len(there), rows[k - 1]["actors"] if k else 0
+            whole = median(moments[k, there] - moments[0, there]) if k else None
+            last = median(moments[k, there] - moments[k - 1, there]) if k > 1 else whole
             rows.append(
                 {
                     "step": k + 1, "name": name, **labels, "actors": actors,
@@ -281,7 +284,7 @@ journeys as (select actor, len(f.m) as depth, f.m as m{groups} from deepest wher
             plain = dict(zip(names, labels, strict=True))
             rows.append({"step": row["step"], "name": titles[row["step"] - 1], **plain, **{k: row[k] for k in shown}})
         if not rows and not names:
-            rows = self._rows(np.zeros(0, np.uint8), np.zeros((0, len(titles)), np.int64), {})
+            rows = self._rows(np.zeros(0, np.uint8), np.zeros((len(titles), 0), np.int64), {})
         journeys = self._journeys(context.schema, context)
         table = run(f"{journeys} select depth, m[1] as b, m[depth] as e from journeys")
         depth, begin, end = (table[name].to_numpy() for name in ("depth", "b", "e"))

@@ -18,14 +18,13 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from trackway.errors import QuestionError
 from trackway.model.condition import Condition
 from trackway.model.schema import Schema
 from trackway.model.time import Duration, iso
 from trackway.plan.component import Query
 from trackway.store.columns.context import Context, Moment, Span
 from trackway.store.columns.folds import retention as fold
-from trackway.store.columns.lanes import Lane, times
+from trackway.store.columns.lanes import Lane, Mask, times
 from trackway.store.columns.view import Shard
 
 
@@ -41,7 +40,7 @@ class Counts:
 class Prepared:
     """What all shards share."""
 
-    marks: Lane
+    marks: Mask
     time: Lane
     edges: np.ndarray
 
@@ -74,10 +73,8 @@ class Retention(Query):
 
     def prepare(self, context: Context) -> Prepared:
         """Starts and returns as bits, and the calendar."""
-        if context.view is None:
-            raise QuestionError("folds need columns")
-        marks = context.lane([self.start, self.return_], self.where)
-        return Prepared(marks, times(context.view), np.array(self._edges(context)))
+        marks = context.mask([self.start, self.return_], self.where)
+        return Prepared(marks, times(context.columns_view), np.array(self._edges(context)))
 
     def fold(self, shard: Shard, context: Context) -> Counts:
         """Counts of one shard."""

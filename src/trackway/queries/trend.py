@@ -26,7 +26,7 @@ from trackway.plan.component import Query
 from trackway.store.columns.context import Context, Moment, Names
 from trackway.store.columns.folds import trend as fold
 from trackway.store.columns.groups import REST, Groups, Key, groups, label, ranked, sortable
-from trackway.store.columns.lanes import Lane, nothing, times
+from trackway.store.columns.lanes import Lane, Mask, nothing, times
 from trackway.store.columns.view import Shard
 
 CELLS = 1 << 20
@@ -48,7 +48,7 @@ class Cells:
 class Prepared:
     """What the shards of one pass share. `shown[g]` is the key of group `g`, None of all the rest together."""
 
-    mask: Lane
+    mask: Mask
     group: Lane
     time: Lane
     edges: np.ndarray
@@ -88,9 +88,7 @@ class Trend(Query):
         return 2 if self.measure == "actors" or size * (len(self._edges(context)) - 1) > CELLS else 1
 
     def _groups(self, context: Context) -> Groups:
-        if context.view is None:
-            raise QuestionError("groups need columns")
-        return groups(context.view, self._names(context))
+        return groups(context.columns_view, self._names(context))
 
     def _names(self, context: Context) -> list[str]:
         return list(dict.fromkeys(context.schema.resolve(name) for name in self.by))
@@ -100,10 +98,8 @@ class Trend(Query):
 
     def prepare(self, context: Context) -> Prepared:
         """Masks, groups and edges."""
-        view = context.view
-        if view is None:
-            raise QuestionError("folds need columns")
-        mask = nothing(view) if self.where is None else context.lane([None], self.where)
+        view = context.columns_view
+        mask = Mask(nothing(view), nothing(view)) if self.where is None else context.mask([self.where], None)
         edges = self._edges(context)
         if not self.by:
             return Prepared(mask, nothing(view), times(view), np.array(edges), 1, [()])
@@ -120,7 +116,7 @@ class Trend(Query):
             return Prepared(mask, grouped.lane(), times(view), np.array(edges), grouped.size, keys)
         return self._second(context, grouped, mask, edges)
 
-    def _second(self, context: Context, grouped: Groups, mask: Lane, edges: list[int]) -> Prepared:
+    def _second(self, context: Context, grouped: Groups, mask: Mask, edges: list[int]) -> Prepared:
         """The largest groups of the first pass, and one for all others."""
         found: Cells = context.found
         keys = grouped.keys(found.place)
@@ -140,7 +136,7 @@ class Trend(Query):
         arguments = (
             view.first, view.run, view.lo, view.hi, shard.begin, shard.end,
             *made.mask.parts, *made.group.parts, made.time.addresses, made.time.like,
-            made.edges, span.start, span.end, out,
+            made.edges, span.start, span.end, context.cuts(span), out,
         )  # fmt: skip
         if self.measure == "events":
             fold.events(*arguments)
@@ -197,14 +193,19 @@ class Trend(Query):
             open_ended = context.oldest is None and (self.from_ is None or self.to is None)
             edges = [] if open_ended else self._edges(context)[:-1]
             cells = [(start, (), counted.get(start, 0)) for start in edges]
-        cells.sort(key=lambda cell: (cell[0], -cell[2], cell[1] is None, *map(sortable, cell[1] or ())))
-        rows = []
-        for start, key, value in cells:
-            shown = [REST] * len(names) if key is None else [
-                label(item, context.schema[name], zone) for name, item in zip(names, key, strict=True)
-            ]  # fmt: skip
-            rows.append({"time": iso(start, zone), "value": value, **dict(zip(names, shown, strict=True))})
+        moments = {start: iso(start, zone) for start in {start for start, _, _ in cells}}
+        shown = {key: self._labels(key, context) for key in {key for _, key, _ in cells}}
+        order = {key: (key is None, *map(sortable, key or ())) for key in shown}
+        cells.sort(key=lambda cell: (cell[0], -cell[2], order[cell[1]]))
+        rows = [{"time": moments[start], "value": value, **shown[key]} for start, key, value in cells]
         return rows, {"value": total}, self._notes(total, hidden)
+
+    def _labels(self, key: Key | None, context: Context) -> dict[str, Any]:
+        """The columns of a group; None is all the rest."""
+        names = self._names(context)
+        if key is None:
+            return dict.fromkeys(names, REST)
+        return {name: label(item, context.schema[name], context.zone) for name, item in zip(names, key, strict=True)}
 
     def _notes(self, total: int, hidden: int) -> list[str]:
         notes = []

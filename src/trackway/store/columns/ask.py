@@ -16,10 +16,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from trackway.errors import ConditionError, QuestionError, suggest
+from trackway.errors import QuestionError, suggest
 from trackway.model.condition import literal
 from trackway.plan.component import Answer, Query
 from trackway.store.columns.context import Context
+from trackway.store.columns.masks import UNFIT, unanswerable
 from trackway.store.columns.reading import LEFT_OUT
 from trackway.store.columns.shards import Columns
 
@@ -94,9 +95,8 @@ def run_on(connection: duckdb.DuckDBPyConnection) -> Callable[[str], pa.Table]:
     def run(statement: str) -> pa.Table:
         try:
             return connection.sql(statement).to_arrow_table()
-        except (duckdb.BinderException, duckdb.ConversionException, duckdb.InvalidInputException) as error:
-            message = str(error).splitlines()[0].split(": ", 1)[-1]
-            raise ConditionError(f"cannot be answered: {message}", hint="compare values of one kind") from error
+        except UNFIT as error:
+            raise unanswerable("the question", error) from error
 
     return run
 

@@ -14,7 +14,7 @@ from trackway.errors import QuestionError
 from trackway.model.condition import Condition
 from trackway.model.schema import Schema
 from trackway.model.time import Duration, instant, intervals, iso
-from trackway.store.columns.lanes import Lane
+from trackway.store.columns.lanes import Mask
 from trackway.store.columns.masks import Masks
 from trackway.store.columns.view import View
 
@@ -107,9 +107,18 @@ class Context:
         written = [name for condition in conditions if condition is not None for name in condition.columns]
         return sorted({self.schema.resolve(name) for name in [*written, *by]})
 
-    def lane(self, conditions: Sequence[Condition | None], where: Condition | None) -> Lane:
+    def mask(self, conditions: Sequence[Condition | None], where: Condition | None) -> Mask:
         """Bit `k` of an event is set when it matches condition `k` and `where`."""
-        if self.view is None:
-            raise QuestionError("masks need columns")
         trees = [None if condition is None else condition.resolved(self.schema) for condition in conditions]
-        return Masks(self.view, self.zone).lane(trees, None if where is None else where.resolved(self.schema))
+        return Masks(self.columns_view, self.zone).mask(trees, None if where is None else where.resolved(self.schema))
+
+    @property
+    def columns_view(self) -> View:
+        """The view that is folded. Raises QuestionError when the question is answered without columns."""
+        if self.view is None:
+            raise QuestionError("there are no columns to fold")
+        return self.view
+
+    def cuts(self, span: Span) -> bool:
+        """Whether there are events outside a range."""
+        return self.oldest is not None and (span.start > self.oldest or span.end <= (self.newest or 0))

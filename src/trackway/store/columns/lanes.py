@@ -53,6 +53,19 @@ def nothing(view: View) -> Lane:
     return Lane(np.zeros(len(view.runs), np.int64), np.empty(0, np.uint8), np.zeros(0, np.uint16), ())
 
 
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """The bits of an event: those that both lanes give; the second may be `nothing`."""
+
+    first: Lane
+    second: Lane
+
+    @property
+    def parts(self) -> tuple[np.ndarray, ...]:
+        """What a fold is given."""
+        return (*self.first.parts, *self.second.parts)
+
+
 def times(view: View) -> Lane:
     """The time of every event."""
     return over([run.time for run in view.runs], np.zeros(0, np.int64), np.int64)

@@ -9,6 +9,7 @@ What reads several columns at once, or `time`, is evaluated by DuckDB on the row
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from sqlglot import exp
 from trackway.errors import ConditionError
 from trackway.model.condition import literal, quoted
 from trackway.model.schema import SQL
-from trackway.store.columns.lanes import Lane, identity, lane
+from trackway.store.columns.lanes import Mask, identity, lane, nothing
 from trackway.store.columns.view import View
 
 CHUNK = 1 << 18
@@ -30,6 +31,9 @@ CHUNK = 1 << 18
 FALSE, UNKNOWN, TRUE = 0, 1, 2
 ROWWISE = frozenset({"time"})
 """Columns without a dictionary that conditions may still read."""
+
+UNFIT = (duckdb.BinderException, duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException)
+"""What DuckDB says when values do not fit a condition."""
 
 Row = Callable[[int, int, int], np.ndarray]
 """(run, from row, to row) -> 0, 1 or 2 per row."""
@@ -42,25 +46,48 @@ class Masks:
     view: View
     zone: str
 
-    def lane(self, conditions: Sequence[exp.Expression | None], where: exp.Expression | None) -> Lane:
-        """A lane in which bit `k` is set for events that match condition `k` (None: every event) and `where`.
+    def mask(self, conditions: Sequence[exp.Expression | None], where: exp.Expression | None) -> Mask:
+        """A mask in which bit `k` is set for events that match condition `k` (None: every event) and `where`.
 
-        Conditions are trees of `Condition.resolved`. Raises ConditionError when one does not fit its columns.
+        Conditions are trees of `Condition.resolved`. One column, or two joined by `and`, are read inside the
+        fold; anything else is worked out per row first. Raises ConditionError when one does not fit its columns.
         """
-        whole = [_both(condition, where) for condition in conditions]
-        reads = {name for tree in whole if tree is not None for name in columns(tree)}
-        if len(reads) == 1 and not reads & ROWWISE:
-            name = reads.pop()
-            return lane(self.view, name, self._bits([self._table(name, tree) for tree in whole], name))
-        if not reads:
-            bits = sum(int(self._constant(tree) == TRUE) << k for k, tree in enumerate(whole))
-            return lane(self.view, None, np.full(1, bits, np.uint16))
-        return identity(self._materialised(whole))
+        parts = [[*_parts(condition), *_parts(where)] for condition in conditions]
+        columns = self._by_column(parts)
+        if columns is None:
+            trees = [_all_of(some) for some in parts]
+            return Mask(identity(self._materialised(trees)), nothing(self.view))
+        lanes = [lane(self.view, name, self._bits(parts, name)) for name in columns]
+        if not lanes:
+            lanes = [lane(self.view, None, np.full(1, (1 << len(parts)) - 1, np.uint16))]
+        return Mask(lanes[0], lanes[1] if len(lanes) > 1 else nothing(self.view))
 
-    def _bits(self, tables: Sequence[np.ndarray | None], name: str) -> np.ndarray:
+    def _by_column(self, parts: Sequence[Sequence[exp.Expression]]) -> list[str] | None:
+        """The one or two columns that decide everything, the one with most parts first; None for other conditions."""
+        reads = Counter[str]()
+        for part in (part for some in parts for part in some):
+            names = columns(part)
+            if len(names) != 1 or names & ROWWISE:
+                return None
+            reads.update(names)
+        order = sorted(reads, key=lambda name: (-reads[name], name))
+        if len(order) > 2 or (len(order) == 2 and self._wide(order[1])):
+            order.reverse()
+        return None if len(order) > 2 or (len(order) == 2 and self._wide(order[1])) else order
+
+    def _wide(self, name: str) -> bool:
+        """Whether the codes of a column take more than a byte."""
+        return any(codes.dtype != np.uint8 for codes in self.view.column(name))
+
+    def _bits(self, parts: Sequence[Sequence[exp.Expression]], name: str) -> np.ndarray:
+        """For each code of a column, the conditions whose parts on that column all are true."""
         out = np.zeros(len(self.view.dictionary(name)) + 1, np.uint16)
-        for k, table in enumerate(tables):
-            out |= (np.ones(len(out), np.uint16) if table is None else (table == TRUE).astype(np.uint16)) << k
+        for k, some in enumerate(parts):
+            true = np.ones(len(out), np.bool_)
+            for part in some:
+                if name in columns(part):
+                    true &= self._table(name, part) == TRUE
+            out |= true.astype(np.uint16) << np.uint16(k)
         return out
 
     def _materialised(self, trees: Sequence[exp.Expression | None]) -> list[np.ndarray]:
@@ -112,10 +139,8 @@ class Masks:
 
         return row
 
-    def _table(self, name: str, tree: exp.Expression | None) -> np.ndarray | None:
+    def _table(self, name: str, tree: exp.Expression) -> np.ndarray:
         """The value of a tree for each code of the one column it reads."""
-        if tree is None:
-            return None
         sql = tree.sql(dialect="duckdb")
 
         def make() -> np.ndarray:
@@ -125,8 +150,8 @@ class Masks:
 
         return np.asarray(self.view.once(("mask", name, sql, self.zone), make))
 
-    def _constant(self, tree: exp.Expression | None) -> int:
-        return TRUE if tree is None else int(self._evaluate(pa.table({"v": pa.nulls(1)}), {}, tree.sql("duckdb"))[0])
+    def _constant(self, tree: exp.Expression) -> int:
+        return int(self._evaluate(pa.table({"v": pa.nulls(1)}), {}, tree.sql("duckdb"))[0])
 
     def _by_rows(self, tree: exp.Expression, reads: Sequence[str]) -> Row:
         """Several columns at once: DuckDB on rows whose codes are turned back to values, once for the view."""
@@ -158,26 +183,29 @@ class Masks:
 
     def _evaluate(self, table: pa.Table, names: dict[str, str], sql: str) -> np.ndarray:
         """0, 1 or 2 for each row of a table whose columns stand for the named ones."""
+        kinds = self.view.schema
         typed = ", ".join(
-            (
-                f"make_timestamptz({held})"
-                if self.view.schema[name] == "time"
-                else f"{held}::{SQL[self.view.schema[name]]}"
-            )
-            + f" as {quoted(name)}"
+            f"{f'make_timestamptz({held})' if kinds[name] == 'time' else f'{held}::{SQL[kinds[name]]}'} as {quoted(name)}"
             for name, held in names.items()
         )
-        text = f"select case when r then 2 when r is null then 1 else 0 end::utinyint as r from (select ({sql})::boolean as r from (select {typed or 'v'} from t))"
+        asked = f"select ({sql})::boolean as r from (select {typed or 'v'} from t)"
+        text = f"select case when r then {TRUE} when r is null then {UNKNOWN} else {FALSE} end::utinyint as r from ({asked})"
         with duckdb.connect() as connection:
             connection.execute(f"set timezone = {literal(self.zone)}")
             connection.register("t", table)
             try:
                 return np.asarray(connection.sql(text).to_arrow_table()["r"].to_numpy())
-            except (duckdb.BinderException, duckdb.ConversionException, duckdb.InvalidInputException) as error:
+            except UNFIT as error:
                 message = str(error).splitlines()[0].split(": ", 1)[-1]
                 raise ConditionError(
                     f"{sql} cannot be answered: {message}", hint="compare values of one kind"
                 ) from error
+
+
+def unanswerable(sql: str, error: Exception) -> ConditionError:
+    """DuckDB's complaint about a condition, for people."""
+    message = str(error).splitlines()[0].split(": ", 1)[-1]
+    return ConditionError(f"{sql} cannot be answered: {message}", hint="compare values of one kind")
 
 
 def columns(tree: exp.Expression) -> set[str]:
@@ -185,10 +213,24 @@ def columns(tree: exp.Expression) -> set[str]:
     return {column.name for column in tree.find_all(exp.Column)}
 
 
-def _both(left: exp.Expression | None, right: exp.Expression | None) -> exp.Expression | None:
-    if left is None or right is None:
-        return left or right
-    return exp.And(this=exp.Paren(this=left.copy()), expression=exp.Paren(this=right.copy()))
+def _parts(tree: exp.Expression | None) -> list[exp.Expression]:
+    """The conditions that a tree joins by `and`."""
+    if tree is None:
+        return []
+    if isinstance(tree, exp.Paren):
+        return _parts(tree.this)
+    if isinstance(tree, exp.And):
+        return [*_parts(tree.this), *_parts(tree.expression)]
+    return [tree]
+
+
+def _all_of(parts: Sequence[exp.Expression]) -> exp.Expression | None:
+    """Parts joined by `and` again; None when there are none."""
+    whole: exp.Expression | None = None
+    for part in parts:
+        closed = exp.Paren(this=part.copy())
+        whole = closed if whole is None else exp.And(this=whole, expression=closed)
+    return whole
 
 
 def _all(_run: int, lo: int, hi: int) -> np.ndarray:

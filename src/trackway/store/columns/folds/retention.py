@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numba import carray, njit
 
-from trackway.store.columns.folds.calendar import locate
+from trackway.store.columns.folds.calendar import locate, scale_of
 from trackway.store.columns.lanes import pointer
 
 START, RETURN = 1, 2
 
 
 @njit(cache=True, nogil=True)  # type: ignore[misc]
-def returns(  # noqa: PLR0913, C901
+def returns(  # noqa: PLR0913, PLR0917
     first: np.ndarray, run: np.ndarray, lo: np.ndarray, hi: np.ndarray, begin: int, end: int,
-    mark_at: np.ndarray, mark_like: np.ndarray, mark: np.ndarray, time_at: np.ndarray, time_like: np.ndarray,
+    mark_at: np.ndarray, mark_like: np.ndarray, mark: np.ndarray,
+    also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray, time_at: np.ndarray, time_like: np.ndarray,
     edges: np.ndarray, start: int, stop: int, size: np.ndarray, returned: np.ndarray,
 ) -> None:  # fmt: skip
     """Add each actor to `size[cohort]` and `returned[cohort, period]`.
@@ -22,41 +23,39 @@ def returns(  # noqa: PLR0913, C901
     The cohort is the interval of the actor's first event marked START in [start, stop); a return is an event
     marked RETURN at or after that moment, whatever its own mark or place among equal times.
     """
+    scale = scale_of(edges)
     periods = returned.shape[1]
     for actor in range(begin, end):
         cohort = -1
-        interval = 0
-        begun = np.int64(0)
         counted = -1
+        wanted = START
         for s in range(first[actor], first[actor + 1]):
-            marks = carray(pointer(mark_at[run[s]], mark_like), hi[s])
+            codes = carray(pointer(mark_at[run[s]], mark_like), hi[s])
+            others = carray(pointer(also_at[run[s]], also_like), hi[s])
             times = carray(pointer(time_at[run[s]], time_like), hi[s])
             i = lo[s]
             while i < hi[s]:
-                marked = mark[marks[i]]
-                if marked == 0:
+                marked = mark[codes[i]]
+                if len(also) and marked:
+                    marked &= also[others[i]]
+                if marked & wanted == 0:
                     i += 1
                     continue
                 time = times[i]
                 if cohort < 0:
-                    if not marked & START or time < start or time >= stop:
+                    if time < start or time >= stop:
                         i += 1
                         continue
-                    if time >= edges[interval + 1]:
-                        interval = locate(time, edges)
-                    cohort = interval
-                    begun = time
+                    cohort = locate(time, edges, scale)
                     size[cohort] += 1
-                    while i > lo[s] and times[i - 1] == begun:
+                    wanted = RETURN
+                    while i > lo[s] and times[i - 1] == time:
                         i -= 1
                     continue
-                if marked & RETURN:
-                    if time >= edges[interval + 1]:
-                        interval = locate(time, edges)
-                    period = interval - cohort
-                    if period >= periods:
-                        break
-                    if period != counted:
-                        counted = period
-                        returned[cohort, period] += 1
+                period = locate(time, edges, scale) - cohort
+                if period >= periods:
+                    break
+                if period != counted:
+                    counted = period
+                    returned[cohort, period] += 1
                 i += 1

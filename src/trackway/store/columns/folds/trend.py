@@ -5,45 +5,48 @@ from __future__ import annotations
 import numpy as np
 from numba import carray, njit
 
-from trackway.store.columns.folds.calendar import locate
+from trackway.store.columns.folds.calendar import locate, scale_of
+from trackway.store.columns.folds.reading import earliest
 from trackway.store.columns.lanes import pointer
 
 
 @njit(cache=True, nogil=True)  # type: ignore[misc]
-def events(  # noqa: PLR0913
+def events(  # noqa: PLR0913, PLR0917
     first: np.ndarray, run: np.ndarray, lo: np.ndarray, hi: np.ndarray, begin: int, end: int,
     mask_at: np.ndarray, mask_like: np.ndarray, mask: np.ndarray,
+    also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray,
     group_at: np.ndarray, group_like: np.ndarray, group: np.ndarray,
-    time_at: np.ndarray, time_like: np.ndarray, edges: np.ndarray, start: int, stop: int, out: np.ndarray,
+    time_at: np.ndarray, time_like: np.ndarray, edges: np.ndarray, start: int, stop: int, cut: bool, out: np.ndarray,
 ) -> None:  # fmt: skip
-    """Add to `out[interval, group]` the events with a mask, within [start, stop)."""
-    filtered = len(mask) > 0
-    grouped = len(group) > 0
+    """Add to `out[interval, group]` the events with a mask (an empty table: all) within [start, stop).
+
+    `cut` says whether there may be events outside.
+    """
+    scale = scale_of(edges)
     g = 0
     for s in range(first[begin], first[end]):
-        masks = carray(pointer(mask_at[run[s]], mask_like), hi[s])
+        codes = carray(pointer(mask_at[run[s]], mask_like), hi[s])
+        others = carray(pointer(also_at[run[s]], also_like), hi[s])
         groups = carray(pointer(group_at[run[s]], group_like), hi[s])
         times = carray(pointer(time_at[run[s]], time_like), hi[s])
-        interval = 0
-        for i in range(lo[s], hi[s]):
-            if filtered and mask[masks[i]] == 0:
+        i, last = lo[s], hi[s]
+        if cut:
+            i, last = earliest(times, i, last, start), earliest(times, i, last, stop)
+        for row in range(i, last):
+            if len(mask) and (mask[codes[row]] == 0 or (len(also) and also[others[row]] == 0)):
                 continue
-            time = times[i]
-            if time < start or time >= stop:
-                continue
-            if time >= edges[interval + 1]:
-                interval = locate(time, edges)
-            if grouped:
-                g = group[groups[i]]
-            out[interval, g] += 1
+            if len(group):
+                g = group[groups[row]]
+            out[locate(times[row], edges, scale), g] += 1
 
 
 @njit(cache=True, nogil=True)  # type: ignore[misc]
-def actors(  # noqa: PLR0913
+def actors(  # noqa: PLR0913, PLR0917
     first: np.ndarray, run: np.ndarray, lo: np.ndarray, hi: np.ndarray, begin: int, end: int,
     mask_at: np.ndarray, mask_like: np.ndarray, mask: np.ndarray,
+    also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray,
     group_at: np.ndarray, group_like: np.ndarray, group: np.ndarray,
-    time_at: np.ndarray, time_like: np.ndarray, edges: np.ndarray, start: int, stop: int, out: np.ndarray,
+    time_at: np.ndarray, time_like: np.ndarray, edges: np.ndarray, start: int, stop: int, cut: bool, out: np.ndarray,
     latest: np.ndarray,
 ) -> int:  # fmt: skip
     """Add to `out[interval, group]` the distinct actors who have such an event; returns how many there are in all.
@@ -51,31 +54,34 @@ def actors(  # noqa: PLR0913
     `latest[group]` must be -1: it holds the place (actor and interval) counted last, which is enough since
     the events of an actor come in order of time.
     """
-    filtered = len(mask) > 0
-    grouped = len(group) > 0
+    scale = scale_of(edges)
     total = 0
-    g = 0
     for actor in range(begin, end):
-        interval = 0
         seen = False
         base = np.int64(actor) * len(edges)
+        before = -1
         for s in range(first[actor], first[actor + 1]):
-            masks = carray(pointer(mask_at[run[s]], mask_like), hi[s])
+            codes = carray(pointer(mask_at[run[s]], mask_like), hi[s])
+            others = carray(pointer(also_at[run[s]], also_like), hi[s])
             groups = carray(pointer(group_at[run[s]], group_like), hi[s])
             times = carray(pointer(time_at[run[s]], time_like), hi[s])
-            for i in range(lo[s], hi[s]):
-                if filtered and mask[masks[i]] == 0:
+            i, last = lo[s], hi[s]
+            if cut:
+                i, last = earliest(times, i, last, start), earliest(times, i, last, stop)
+            if len(mask) == 0 and len(group) == 0:
+                seen = seen or i < last
+                for row in range(i, last):
+                    interval = locate(times[row], edges, scale)
+                    out[interval, 0] += interval != before
+                    before = interval
+                continue
+            for row in range(i, last):
+                if len(mask) and (mask[codes[row]] == 0 or (len(also) and also[others[row]] == 0)):
                     continue
-                time = times[i]
-                if time < start or time >= stop:
-                    continue
-                if time >= edges[interval + 1]:
-                    interval = locate(time, edges)
-                if grouped:
-                    g = group[groups[i]]
+                g = group[groups[row]] if len(group) else 0
+                place = base + locate(times[row], edges, scale)
                 seen = True
-                if latest[g] != base + interval:
-                    latest[g] = base + interval
-                    out[interval, g] += 1
+                out[place - base, g] += latest[g] != place
+                latest[g] = place
         total += seen
     return total
