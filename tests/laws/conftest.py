@@ -1,0 +1,5 @@
+"""One runner of transforms for a test."""
+
+from applying import run
+
+__all__ = ["run"]
