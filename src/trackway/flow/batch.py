@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from trackway.flow.ledger import BINS
 from trackway.flow.shape import CONTENT, HI, LO, Shaped
 from trackway.model.event import Block
 from trackway.model.schema import ARROW, ENVELOPE, Schema, kind_of
-from trackway.store.dedup import Dedup, Keys
+from trackway.store.dedup import Dedup, Keys, Run
+from trackway.store.keys import order, same_as_before
 from trackway.store.lake import REFUSED
 
 TIME = pa.timestamp("us", "UTC")
@@ -33,7 +35,8 @@ class Batch:
         """(source, column, what) -> values."""
         self.parts: list[Shaped] = []
         self.refused: list[pa.Table] = []
-        self.keys = Keys.empty()
+        self.run = Run(Keys.empty(), 0)
+        """The keys of what is stored."""
 
     def unreadable(self, decoded: Decoded) -> None:
         """Count and keep what the codec could not read."""
@@ -71,7 +74,7 @@ class Batch:
 
     def note(self, pipeline: str) -> dict[str, Any]:
         """The metadata of the commit: what the ledger adds up."""
-        counts = [[s, w.bin, w.step, w.reason, n] for (s, w), n in sorted(self.counts.items(), key=str)]
+        counts = [[s, w.bin, w.step, w.reason, n] for (s, w), n in sorted(self.counts.items(), key=str) if n]
         counts += [[s, "drift", column, what, n] for (s, column, what), n in sorted(self.drift.items())]
         return {"pipeline": pipeline, "counts": counts}
 
@@ -86,49 +89,43 @@ def fresh(batch: Batch, dedup: Dedup) -> None:
     if not parts:
         return
     received = [part["received_at"].cast(pa.int64()).to_numpy().astype(np.uint64) for part in parts]
-    keys = Keys(_joined(parts, HI), _joined(parts, LO), np.concatenate(received), _joined(parts, CONTENT))
+    keys = Keys(_values(parts, HI), _values(parts, LO), np.concatenate(received), _values(parts, CONTENT))
+    rows = order(keys.hi, keys.lo, _values(parts, "block"), _values(parts, "row"))
+    keys = keys.take(rows)
     known, differs = dedup.find(keys)
-    again, conflicts = _repeated(keys, known, _joined(parts, "block"), _joined(parts, "row"))
-    left, differs = known | again, differs | conflicts
-    start = 0
-    kept = []
-    for whole in batch.parts:
-        part, end = whole, start + whole.events.num_rows
-        copies, torn = int(left[start:end].sum()), int(differs[start:end].sum())
-        if copies:
-            batch.counts[part.source, Way("duplicate", "", "")] += copies
-            part = _without(whole, left[start:end])
-        if torn:
-            batch.drift[part.source, "", "conflicting"] += torn
-        if part.events.num_rows:
-            batch.counts[part.source, Way("stored", "", "")] += part.events.num_rows
-            kept.append(part)
-        start = end
-    batch.parts = kept
-    batch.keys = keys.take(np.flatnonzero(~left))
+    again = same_as_before(keys.hi, keys.lo)
+    if again.any():
+        first = np.maximum.accumulate(np.where(again, 0, np.arange(len(again))))
+        differs |= again & ~known & (keys.content != keys.content[first])
+    left = known | again
+    batch.run = Run(keys.take(np.flatnonzero(~left)) if left.any() else keys, int(keys.received.max()))
+    _leave(batch, rows[left], rows[differs])
 
 
-def _joined(parts: Sequence[pa.Table], name: str) -> np.ndarray:
+def _values(parts: Sequence[pa.Table], name: str) -> np.ndarray:
     return np.concatenate([part[name].to_numpy() for part in parts])
 
 
-def _without(part: Shaped, left: np.ndarray) -> Shaped:
-    return Shaped(part.source, part.events.filter(pa.array(~left)), part.refused, part.counts, part.drift)
-
-
-def _repeated(keys: Keys, known: np.ndarray, block: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Copies within the batch of a row received earlier that is itself not known, and whether they differ from it."""
-    order = np.lexsort((row, block, known, keys.lo, keys.hi))
-    hi, lo = keys.hi[order], keys.lo[order]
-    same = np.zeros(len(order), bool)
-    same[1:] = (hi[1:] == hi[:-1]) & (lo[1:] == lo[:-1])
-    again, conflicts = np.zeros(len(order), bool), np.zeros(len(order), bool)
-    if same.any():
-        first = np.maximum.accumulate(np.where(same, 0, np.arange(len(order))))
-        copies = same & ~known[order]
-        again[order] = copies
-        conflicts[order] = copies & (keys.content[order] != keys.content[order][first])
-    return again, conflicts
+def _leave(batch: Batch, copies: np.ndarray, torn: np.ndarray) -> None:
+    """Take copies out of the parts, given as rows of all parts together."""
+    start = 0
+    kept = []
+    for part in batch.parts:
+        size = part.events.num_rows
+        mine = copies[(copies >= start) & (copies < start + size)] - start
+        differing = int(((torn >= start) & (torn < start + size)).sum())
+        start += size
+        batch.counts[part.source, Way("stored", "", "")] += size - len(mine)
+        if differing:
+            batch.drift[part.source, "", "conflicting"] += differing
+        if len(mine):
+            batch.counts[part.source, Way("duplicate", "", "")] += len(mine)
+            stay = np.ones(size, bool)
+            stay[mine] = False
+            kept.append(replace(part, events=part.events.filter(pa.array(stay))))
+        else:
+            kept.append(part)
+    batch.parts = kept
 
 
 def refusals(batch: Batch, now: pa.Scalar, pipeline: str) -> pa.Table:

@@ -64,13 +64,13 @@ class KnownFacts:
         if facts.num_rows == 0:
             return facts
         keys = _keys(facts)
-        order = np.argsort(keys.hi)
-        keys, told = keys.take(order), np.zeros(len(order), bool)
+        arranged = np.argsort(keys.hi)
+        keys, told = keys.take(arranged), np.zeros(len(arranged), bool)
         for run in (self._run, self._fresh):
             rows, found = places(run.keys, keys)
             told[rows] |= run.keys.received[found] >= keys.received[rows]
-        kept = np.zeros(len(order), bool)
-        kept[order] = ~told
+        kept = np.zeros(len(arranged), bool)
+        kept[arranged] = ~told
         return facts.filter(pa.array(kept))
 
     def add(self, facts: pa.Table) -> None:

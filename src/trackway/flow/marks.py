@@ -58,7 +58,9 @@ def marks(blocks: Sequence[Block], table: pa.Table) -> Marks:
     file = np.array(["file" in block.headers for block in blocks], bool)[index]
     copy = np.zeros(table.num_rows, np.uint32)
     if _some_unnamed(table):
-        copy = np.where(file, _of_files(blocks, index, table), _within(table["block"].to_numpy(), content))
+        copy = _of_files(blocks, index, table)
+        if not file.all():
+            copy = np.where(file, copy, _within(table["block"].to_numpy(), content))
     return Marks(pa.array(received[index], pa.timestamp("us", "UTC")), content, copy.astype(np.uint32), file)
 
 
@@ -101,9 +103,10 @@ def _of_files(blocks: Sequence[Block], index: NDArray[Any], table: pa.Table) -> 
     """k as the source found it across the whole file."""
     copies = np.zeros(table.num_rows, np.uint32)
     rows = table["row"].to_numpy()
+    edges = np.searchsorted(index, np.arange(len(blocks) + 1))
     for number, block in enumerate(blocks):
         if header := block.headers.get("repeats"):
-            members = np.flatnonzero(index == number)
+            members = slice(edges[number], edges[number + 1])
             copies[members] = read_copies(header, block.records)[rows[members]]
     return copies
 

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 BATCH, BATCH_BYTES = 100_000, 64 << 20
 """Records and bytes of a micro-batch while the flow keeps up."""
-CATCH_UP, CATCH_UP_BYTES = 1_000_000, 256 << 20
+CATCH_UP, CATCH_UP_BYTES = 250_000, 128 << 20
 """The same when more than two micro-batches wait."""
 PAUSE = 1.0
 """Seconds between commits while there is little to do: freshness against the number of files."""
@@ -116,7 +116,7 @@ class Runner:
         self._clean = False
         events, facts = self._stored(batch)
         version = self._lake.commit(events, position, batch.note(self._pipeline))
-        self._dedup.add(batch.keys, version)
+        self._dedup.add(batch.run, version)
         self._facts.add(facts)
         caught_up(self._lake, self._control)
         self._clean = True

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackway.model.condition import literal
-from trackway.store.keys import Words, halves, words
+from trackway.store.keys import Words, halves, order, same_as_before, words
 from trackway.store.lake import Lake
 
 IN_MEMORY = 262_144
@@ -67,12 +67,13 @@ class Run:
 
 def sorted_run(keys: Keys) -> Run:
     """A run of keys in any order."""
-    keys = keys.take(np.lexsort((keys.received, keys.lo, keys.hi)))
     if len(keys) == 0:
         return Run(keys, 0)
-    last = np.ones(len(keys), bool)
-    last[:-1] = (keys.hi[1:] != keys.hi[:-1]) | (keys.lo[1:] != keys.lo[:-1])
-    return Run(keys.take(np.flatnonzero(last)), int(keys.received.max()))
+    keys = keys.take(order(keys.hi, keys.lo, keys.received))
+    last = ~np.roll(same_as_before(keys.hi, keys.lo), -1)
+    if not last.all():
+        keys = keys.take(np.flatnonzero(last))
+    return Run(keys, int(keys.received.max()))
 
 
 def merged(one: Run, other: Run) -> Run:
@@ -98,13 +99,11 @@ class Dedup:
     # ── asking ──────────────────────────────────────────────────────────────────────────────────────
 
     def find(self, needles: Keys) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """For every needle: is it a copy of an event received within the horizon before it, and does its
-        content differ from that event's.
+        """For every needle (sorted by `hi`): is it a copy of an event received within the horizon before it,
+        and does its content differ from that event's.
         """
         known = np.zeros(len(needles), bool)
         differs = np.zeros(len(needles), bool)
-        order = np.argsort(needles.hi)
-        needles = needles.take(order)
         for run in (*self._runs, *self._fresh):
             rows, found = places(run.keys, needles)
             age = needles.received[rows].astype(np.int64) - run.keys.received[found].astype(np.int64)
@@ -113,23 +112,20 @@ class Dedup:
             known[rows] = True
             ours, theirs = needles.content[rows], run.keys.content[found]
             differs[rows] = (ours != theirs) & (ours != 0) & (theirs != 0)
-        back = np.empty(len(order), np.int64)
-        back[order] = np.arange(len(order))
-        return known[back], differs[back]
+        return known, differs
 
     # ── growing ─────────────────────────────────────────────────────────────────────────────────────
 
-    def add(self, keys: Keys, version: int) -> None:
+    def add(self, run: Run, version: int) -> None:
         """Add the keys of the commit that made `version`."""
-        self._remember(keys)
+        self._remember(run)
         self._version = version
         if sum(len(run.keys) for run in self._fresh) >= IN_MEMORY:
             self.flush()
 
-    def _remember(self, keys: Keys) -> None:
-        if len(keys) == 0:
+    def _remember(self, run: Run) -> None:
+        if len(run.keys) == 0:
             return
-        run = sorted_run(keys)
         while self._fresh and len(self._fresh[-1].keys) < FACTOR * len(run.keys):
             run = merged(self._fresh.pop(), run)
         self._fresh.append(run)
@@ -156,7 +152,7 @@ class Dedup:
             self._runs, self._fresh = [], []
             files = self._lake.files()
         for start in range(0, len(files), 256):
-            self._remember(_keys_of(files[start : start + 256]))
+            self._remember(sorted_run(_keys_of(files[start : start + 256])))
         self._version = version
         self.flush()
 

@@ -33,6 +33,8 @@ METADATA = "trackway"
 """The key of the commit metadata that is ours."""
 ROWS = 128 * 1024
 """Rows of a row group: small enough to skip, large enough to compress."""
+UNREPEATED = frozenset({"event_id", "tie", "row", "time"})
+"""Columns of which a dictionary would only cost."""
 OPTIONS = {"delta.logRetentionDuration": "interval 90 days", "delta.checkpointInterval": "100"}
 
 
@@ -253,7 +255,7 @@ class Table:
         path = folder / f"part-{uuid.uuid4().hex}.zstd.parquet"
         pq.write_table(
             rows, path, compression="zstd", compression_level=1, row_group_size=ROWS, store_schema=False,
-            use_dictionary=True, write_page_index=False,
+            use_dictionary=[name for name in rows.column_names if name not in UNREPEATED], write_page_index=False,
         )  # fmt: skip
         _sync(path)
         values = {self._partition: value} if self._partition else {}
