@@ -44,11 +44,16 @@ class Role:
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        self.end()
 
     def stop(self) -> None:
         self.process.terminate()
+        self.end()
+        self.log.close()
+
+    def end(self) -> None:
         self.process.wait(30)
+        self.process.stdin.close()
 
 
 class Client(threading.Thread):
