@@ -100,7 +100,7 @@ def seconds(micros: Any) -> float | None:
 # ── trend ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def trend(
+def trend(  # noqa: PLR0917
     events: Sequence[Event], where: Test, measure: str, days: int | None, by: str | None, top: int | None
 ) -> list[dict[str, Any]]:
     if not events:
@@ -126,7 +126,9 @@ def trend(
     for event in mine:
         key = event.get(by)
         cells[start(event), (0, key) if key in shown else (1, "other")].append(event)
-    ordered = sorted(cells.items(), key=lambda c: (c[0][0], -value(c[1]), c[0][1][0], c[0][1][1] is None, c[0][1][1] or 0))
+    ordered = sorted(
+        cells.items(), key=lambda c: (c[0][0], -value(c[1]), c[0][1][0], c[0][1][1] is None, c[0][1][1] or 0)
+    )
     return [{"time": iso(start), "value": value(some), by: key} for (start, (_, key)), some in ordered]
 
 
@@ -155,5 +157,3 @@ def retention(events: Sequence[Event], start: Test, back: Test, days: int, perio
         for period in range(periods)
         if cohort + period * days * DAY <= newest
     ]  # fmt: skip
-
-

@@ -9,8 +9,8 @@ import oracle
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from people import MONDAY, event, identify, store
 
+from people import MONDAY, event, identify, store
 from trackway.plan.config import component
 from trackway.store.columns.ask import ask
 from trackway.store.columns.shards import Columns
@@ -125,7 +125,9 @@ def assert_rows(rows, question, naive):
     groups = {first["country"] for first, _ in naive}
     assert {row["country"] for row in rows} == groups
     for group in groups:
-        mine = [{k: v for k, v in row.items() if k not in ("name", "country")} for row in rows if row["country"] == group]
+        mine = [
+            {k: v for k, v in row.items() if k not in ("name", "country")} for row in rows if row["country"] == group
+        ]
         assert mine == oracle.funnel_rows([j for j in naive if j[0]["country"] == group], steps)
 
 

@@ -107,19 +107,18 @@ class Funnel(Query):
         """The per-actor table of one shard."""
         view, made, span = shard.view, context.prepared, context.span(self.from_, self.to)
         room = shard.end - shard.begin
-        depth, moments = np.zeros(room, np.uint8), np.zeros((len(self.steps), room), np.int64)
-        origin = np.zeros((room, 2), np.int64)
+        depth, table = np.zeros(room + 1, np.uint8), np.empty((len(self.steps) + 2, room + 1), np.int64)
         count = fold.chains(
             view.first, view.run, view.lo, view.hi, shard.begin, shard.end, *made.steps.parts,
             made.time.addresses, made.time.like, span.start, span.end, context.cuts(span), self.within.micros,
-            depth, moments, origin,
+            table, depth,
         )  # fmt: skip
         group = np.zeros(count if made.groups is not None else 0, np.int64)
         if made.groups is not None:
             for run, numbers in enumerate(made.groups.arrays):
-                mine = np.flatnonzero(origin[:count, 0] == run)
-                group[mine] = numbers[origin[mine, 1]]
-        return Journeys(depth[:count], moments[:, :count], group)
+                mine = np.flatnonzero(table[-2, :count] == run)
+                group[mine] = numbers[table[-1, mine]]
+        return Journeys(depth[:count], table[:-2, :count], group)
 
     def merge(self, partials: Iterable[Journeys]) -> Journeys:
         """One table; shards have no actor in common."""
@@ -208,7 +207,7 @@ class Funnel(Query):
     # ── reference ───────────────────────────────────────────────────────────────────────────────────
 
     def sql(self, schema: Schema, context: Context) -> str:
-        """Rows `step actors rate median_seconds step_rate step_median_seconds`, with groups `g0 g1 …`, `place`, `rest`."""
+        """Rows `step actors rate median_seconds step_rate step_median_seconds`, groups `g0 g1 …`, `place`, `rest`."""
         keys = [f"g{index}" for index in range(len(self._names(context)))]
         steps = len(self.steps)
         listed = "".join(f", {key}" for key in keys)

@@ -104,17 +104,15 @@ class Retention(Query):
                 place = cohort + period
                 if place + 1 >= len(edges) or edges[place] > newest:
                     break
-                returned = int(partial.returned[cohort, period])
-                rows.append(self._row(edges, cohort, actors, period, returned, context))
+                counts = {"actors": actors, "period": period, "returned": int(partial.returned[cohort, period])}
+                rows.append(self._row({"cohort": cohort, **counts}, edges, context))
         return rows, self._totals(rows), self._notes(rows)
 
-    def _row(  # noqa: PLR0913
-        self, edges: list[int], cohort: int, actors: int, period: int, returned: int, context: Context
-    ) -> dict[str, Any]:
-        return {
-            "cohort": iso(edges[cohort], context.zone), "actors": actors, "period": period, "returned": returned,
-            "rate": returned / actors, "complete": edges[cohort + period + 1] <= (context.newest or 0),
-        }  # fmt: skip
+    def _row(self, row: dict[str, Any], edges: list[int], context: Context) -> dict[str, Any]:
+        """A row with the place of its cohort, as people read it."""
+        begin, end = edges[row["cohort"]], edges[row["cohort"] + row["period"] + 1]
+        complete = end <= (context.newest or 0)
+        return row | {"cohort": iso(begin, context.zone), "rate": row["returned"] / row["actors"], "complete": complete}
 
     def _totals(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         """All cohorts together, and each period over the cohorts for which it is complete."""
@@ -159,5 +157,5 @@ where edges.start <= {context.newest or 0} order by cohort, period"""
         """The same answer from the reference."""
         edges = self._edges(context)
         table = run(self.sql(context.schema, context)).to_pylist()
-        rows = [self._row(edges, r["cohort"], r["actors"], r["period"], r["returned"], context) for r in table]
+        rows = [self._row(row, edges, context) for row in table]
         return rows, self._totals(rows), self._notes(rows)

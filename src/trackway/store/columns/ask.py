@@ -27,7 +27,7 @@ from trackway.store.columns.shards import Columns
 ENGINES = ("columns", "sql")
 
 
-def ask(
+def ask(  # noqa: PLR0913
     query: Query,
     columns: Columns,
     *,

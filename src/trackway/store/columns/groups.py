@@ -67,16 +67,20 @@ def _made(view: View, names: tuple[str, ...]) -> Groups:
     if math.prod(sizes) >= 1 << 62:
         raise QuestionError(f"too many combinations of {', '.join(names)}", path="by", hint="leave one out")
     kind = np.int64 if math.prod(sizes) > DENSE else np.uint32
-    arrays = [np.zeros(run.rows, kind) for run in view.runs]
-    for name, size in zip(names, sizes, strict=True):
-        for total, codes in zip(arrays, view.column(name), strict=True):
-            total *= kind(size)
-            total += codes
+    arrays = [_numbered(codes, sizes, kind) for codes in zip(*(view.column(name) for name in names), strict=True)]
     if math.prod(sizes) <= DENSE:
         return Groups(view, names, arrays, math.prod(sizes))
     seen = np.unique(np.concatenate([np.unique(total) for total in arrays] or [np.zeros(0, np.int64)]))
     found = [np.searchsorted(seen, total).astype(np.uint32) for total in arrays]
     return Groups(view, names, found, len(seen), seen)
+
+
+def _numbered(codes: Sequence[np.ndarray], sizes: Sequence[int], kind: Any) -> np.ndarray:
+    """One number for the codes of several columns."""
+    total = codes[0].astype(kind)
+    for size, more in zip(sizes[1:], codes[1:], strict=True):
+        total = total * kind(size) + more
+    return np.asarray(total, kind)
 
 
 def ranked(keys: Sequence[Key], weights: Sequence[int]) -> list[int]:

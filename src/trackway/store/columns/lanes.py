@@ -78,7 +78,7 @@ def over(arrays: Sequence[np.ndarray], table: np.ndarray, kind: Any = np.uint8) 
     return Lane(addresses, like, table, arrays)
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic  # type: ignore[untyped-decorator]
 def pointer(_context: Any, address: Any, like: Any) -> Any:
     """The address of an array of the type of `like`, for `numba.carray`."""
     target = types.CPointer(like.dtype)

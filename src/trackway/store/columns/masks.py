@@ -83,11 +83,9 @@ class Masks:
         """For each code of a column, the conditions whose parts on that column all are true."""
         out = np.zeros(len(self.view.dictionary(name)) + 1, np.uint16)
         for k, some in enumerate(parts):
-            true = np.ones(len(out), np.bool_)
-            for part in some:
-                if name in columns(part):
-                    true &= self._table(name, part) == TRUE
-            out |= true.astype(np.uint16) << np.uint16(k)
+            tables = [self._table(name, part) == TRUE for part in some if name in columns(part)]
+            true = np.logical_and.reduce(tables) if tables else np.ones(len(out), np.bool_)
+            out = np.bitwise_or(out, true.astype(np.uint16) << np.uint16(k))
         return out
 
     def _materialised(self, trees: Sequence[exp.Expression | None]) -> list[np.ndarray]:
@@ -183,13 +181,14 @@ class Masks:
 
     def _evaluate(self, table: pa.Table, names: dict[str, str], sql: str) -> np.ndarray:
         """0, 1 or 2 for each row of a table whose columns stand for the named ones."""
-        kinds = self.view.schema
+        kinds = {name: self.view.schema[name] for name in names}
         typed = ", ".join(
-            f"{f'make_timestamptz({held})' if kinds[name] == 'time' else f'{held}::{SQL[kinds[name]]}'} as {quoted(name)}"
+            f"{f'make_timestamptz({held})' if kinds[name] == 'time' else f'{held}::{SQL[kinds[name]]}'} {quoted(name)}"
             for name, held in names.items()
         )
         asked = f"select ({sql})::boolean as r from (select {typed or 'v'} from t)"
-        text = f"select case when r then {TRUE} when r is null then {UNKNOWN} else {FALSE} end::utinyint as r from ({asked})"
+        logic = f"case when r then {TRUE} when r is null then {UNKNOWN} else {FALSE} end"
+        text = f"select ({logic})::utinyint as r from ({asked})"
         with duckdb.connect() as connection:
             connection.execute(f"set timezone = {literal(self.zone)}")
             connection.register("t", table)
@@ -237,7 +236,7 @@ def _all(_run: int, lo: int, hi: int) -> np.ndarray:
     return np.full(hi - lo, TRUE, np.uint8)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def look_up(codes: np.ndarray, table: np.ndarray, out: np.ndarray) -> None:
     """`out[i] = table[codes[i]]`"""
     for i in range(len(codes)):

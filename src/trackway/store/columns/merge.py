@@ -27,7 +27,7 @@ def merge(
     """
     rows = sum(run.rows for run in runs)
     room = sum(len(run.actors) for run in runs)
-    kinds = {"time": (LONG, rows), "tie": (LONG, rows)}
+    kinds: dict[str, tuple[np.dtype[Any], int]] = {"time": (LONG, rows), "tie": (LONG, rows)}
     kinds |= {COLUMN + name: (kind, rows) for name, kind in _widths(runs, without).items()}
     columns = list(kinds)
     kinds |= dict.fromkeys(("first", "last"), (LONG, room)) | {"actors": (np.dtype(np.uint32), room)}

@@ -14,7 +14,7 @@ SMALL = 24
 """Up to this many rows an insertion sort is the fastest."""
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def by_actor(
     codes: np.ndarray, shard_of: np.ndarray, shards: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -53,7 +53,7 @@ def by_actor(
     return order, starts, actors, bounds
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def settle(order: np.ndarray, starts: np.ndarray, time: np.ndarray, tie: np.ndarray) -> None:
     """Sort the items of each actor (from `starts[i]` to `starts[i + 1]` in `order`) by time, then tie, in place."""
     for actor in range(len(starts) - 1):
@@ -72,7 +72,7 @@ def settle(order: np.ndarray, starts: np.ndarray, time: np.ndarray, tie: np.ndar
             _sort(order, lo, hi, time, tie)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _insert(order: np.ndarray, lo: int, hi: int, time: np.ndarray, tie: np.ndarray) -> None:
     for i in range(lo + 1, hi):
         item = order[i]
@@ -83,7 +83,7 @@ def _insert(order: np.ndarray, lo: int, hi: int, time: np.ndarray, tie: np.ndarr
         order[j + 1] = item
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _sort(order: np.ndarray, lo: int, hi: int, time: np.ndarray, tie: np.ndarray) -> None:
     items = order[lo:hi].copy()
     ranked = items[np.argsort(time[items], kind="mergesort")]
@@ -99,7 +99,7 @@ def _sort(order: np.ndarray, lo: int, hi: int, time: np.ndarray, tie: np.ndarray
     order[lo:hi] = ranked
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def spread(lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
     """All row numbers of stretches [lo, hi), one stretch after the other."""
     rows = np.empty((hi - lo).sum(), np.int64)
@@ -111,14 +111,14 @@ def spread(lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
     return rows
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def pick(source: np.ndarray, rows: np.ndarray, target: np.ndarray) -> None:
     """`target[i] = source[rows[i]]`, of any widths."""
     for i in range(len(rows)):
         target[i] = source[rows[i]]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def overlapping(order: np.ndarray, starts: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
     """Which actors have stretches (ordered by first time) that overlap or touch in time."""
     found = np.zeros(len(starts) - 1, np.bool_)

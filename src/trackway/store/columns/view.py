@@ -187,7 +187,7 @@ def _gather(sources: Sequence[np.ndarray | None], run: np.ndarray, row: np.ndarr
     return out
 
 
-def arrange(
+def arrange(  # noqa: PLR0913, PLR0917
     version: int, schema: Schema, runs: tuple[Run, ...], words: Words, wide: frozenset[str], facts: pa.Table | None
 ) -> View:
     """The view of some runs under some identity facts."""
@@ -200,7 +200,7 @@ def arrange(
     if len(parts) == 1 and not lay.owners and lay.plain:
         run = parts[0]
         stretches = len(run.actors)
-        laid = (np.arange(stretches + 1), np.zeros(stretches, np.int32), run.starts[:-1], run.starts[1:], run.actors,
+        laid: tuple[np.ndarray, ...] = (np.arange(stretches + 1), np.zeros(stretches, np.int32), run.starts[:-1], run.starts[1:], run.actors,
                 run.bounds)  # fmt: skip
     else:
         laid = lay.laid()

@@ -6,13 +6,13 @@ import numpy as np
 from numba import njit
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def scale_of(edges: np.ndarray) -> float:
     """Intervals per microsecond, on average: what `locate` guesses with."""
-    return (len(edges) - 1) / (edges[len(edges) - 1] - edges[0])
+    return float((len(edges) - 1) / (edges[len(edges) - 1] - edges[0]))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def locate(time: int, edges: np.ndarray, scale: float) -> int:
     """The interval [edges[i], edges[i + 1]) that holds a time.
 
@@ -25,4 +25,4 @@ def locate(time: int, edges: np.ndarray, scale: float) -> int:
         i -= 1
     while time >= edges[i + 1]:
         i += 1
-    return i
+    return int(i)

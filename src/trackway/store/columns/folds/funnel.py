@@ -3,6 +3,8 @@
 For every number of steps `k` the fold carries the chain of `k` steps that started latest, because any chain
 that can go on within the window can also go on from the latest start. One pass, no backtracking. Of first
 steps only the latest before a further step matters, so their times are read when such a step comes.
+
+`state[k - 1]` is the chain of `k` steps: the time of each step, then the run and the row of its first event.
 """
 
 from __future__ import annotations
@@ -14,24 +16,21 @@ from trackway.store.columns.folds.reading import bits, earliest
 from trackway.store.columns.lanes import pointer
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
-def chains(  # noqa: PLR0913, PLR0917
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def chains(  # noqa: C901, PLR0912, PLR0913, PLR0917
     first: np.ndarray, run: np.ndarray, lo: np.ndarray, hi: np.ndarray, begin: int, end: int,
     step_at: np.ndarray, step_like: np.ndarray, step: np.ndarray,
     also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray, time_at: np.ndarray, time_like: np.ndarray,
-    start: int, stop: int, cut: bool, within: int,
-    depth: np.ndarray, moments: np.ndarray, where: np.ndarray,
+    start: int, stop: int, cut: bool, within: int, table: np.ndarray, depth: np.ndarray,
 ) -> int:  # fmt: skip
-    """Fill, for each actor who took the first step, one row of the per-actor table; returns how many rows.
+    """Fill, for each actor who took the first step, one column of the per-actor table; returns how many.
 
-    `depth` is the deepest step, `moments[k, row]` the time of step `k + 1` in the chain that first got there,
-    `where[row]` the run and row of its first event. Only rows in [start, stop) count; `cut` says whether
-    there may be others.
+    `depth[i]` is the deepest step, `table[:, i]` the state of the chain that first got there. Only rows in
+    [start, stop) count; `cut` says whether there may be others.
     """
-    steps = moments.shape[0]
-    chain = np.empty((steps, steps), np.int64)
-    origin = np.empty((steps, 2), np.int64)
-    rows = 0
+    steps = len(table) - 2
+    state = np.zeros((steps, steps + 2), np.int64)
+    found = 0
     for actor in range(begin, end):
         live = 0
         for s in range(first[actor], first[actor + 1]):
@@ -41,8 +40,7 @@ def chains(  # noqa: PLR0913, PLR0917
             i, last = lo[s], hi[s]
             if cut:
                 i, last = earliest(times, i, last, start), earliest(times, i, last, stop)
-            done = i
-            pending = -1
+            done, pending = i, np.int64(-1)
             wanted = further(live, steps)
             while i < last:
                 matched = step[codes[i]]
@@ -54,104 +52,118 @@ def chains(  # noqa: PLR0913, PLR0917
                     i += 1
                     continue
                 time = times[i]
-                top, after = i, i + 1
-                while top > done and times[top - 1] == time:
-                    top -= 1
-                while after < last and times[after] == time:
-                    after += 1
-                if pending >= top:
-                    pending = top - 1
-                    while pending >= done and bits(step, codes, also, others, pending) & 1 == 0:
-                        pending -= 1
-                if pending >= done:
-                    renew(chain, origin, step, codes, also, others, times, done, pending, run[s])
-                live = instant(
-                    chain, origin, live, step, codes, also, others, time, within, run[s], top, after,
-                    moments, where, rows,
-                )  # fmt: skip
+                tied = (i > done and times[i - 1] == time) or (i + 1 < last and times[i + 1] == time)
+                if tied:
+                    pending = earlier(step, codes, also, others, times, done, i, pending)
+                if pending >= done and times[pending] > state[0, 0]:
+                    row = pending
+                    if pending > done and times[pending - 1] == times[pending]:
+                        row = foremost(step, codes, also, others, times, done, pending)
+                    renew(state, times[pending], run[s], row)
+                if tied:
+                    live, i = instant(step, codes, also, others, times, done, i, last, state, live, within, run[s],
+                                      table, found)  # fmt: skip
+                else:
+                    live = lengthen(state, live, matched, time, within, run[s], i, table, found)
+                    i += 1
                 if live == steps:
                     break
-                i = done = after
-                pending = -1
+                done, pending = i, np.int64(-1)
                 wanted = further(live, steps)
             if live == steps:
                 break
-            if pending >= 0:
-                renew(chain, origin, step, codes, also, others, times, done, pending, run[s])
-        if live:
-            depth[rows] = live
-            rows += 1
-    return rows
+            if pending >= 0 and times[pending] > state[0, 0]:
+                renew(state, times[pending], run[s], foremost(step, codes, also, others, times, done, pending))
+        depth[found] = live
+        found += live > 0
+    return found
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def further(live: int, steps: int) -> int:
     """The bits that can lengthen a chain, when the longest has `live` steps: the first step only at the beginning."""
     return 1 if live == 0 else ((1 << min(live + 1, steps)) - 1) & ~1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
-def renew(  # noqa: PLR0913, PLR0917
-    chain: np.ndarray, origin: np.ndarray, step: np.ndarray, codes: np.ndarray, also: np.ndarray, others: np.ndarray,
-    times: np.ndarray, done: int, row: int, run: int,
-) -> None:  # fmt: skip
-    """Begin the chain of one step anew at a later first step: of several at one instant, at the first."""
-    time = times[row]
-    if time <= chain[0, 0]:
-        return
-    i = row - 1
-    while i >= done and times[i] == time:
-        if bits(step, codes, also, others, i) & 1:
-            row = i
-        i -= 1
-    chain[0, 0] = time
-    origin[0, 0] = run
-    origin[0, 1] = row
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def renew(state: np.ndarray, time: int, run: int, row: int) -> None:
+    """Begin the chain of one step at another event."""
+    steps = len(state)
+    state[0, 0] = time
+    state[0, steps] = run
+    state[0, steps + 1] = row
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
-def instant(  # noqa: PLR0913, PLR0917
-    chain: np.ndarray, origin: np.ndarray, live: int,
-    step: np.ndarray, codes: np.ndarray, also: np.ndarray, others: np.ndarray,
-    time: int, within: int, run: int, top: int, after: int, moments: np.ndarray, where: np.ndarray, row: int,
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def lengthen(  # noqa: PLR0913, PLR0917
+    state: np.ndarray, live: int, matched: int, time: int, within: int, run: int, row: int,
+    table: np.ndarray, place: int,
 ) -> int:  # fmt: skip
-    """Take the events of one instant, rows [top, after), in the order of the steps they match.
+    """Let one event lengthen the chains, the longest first so that it is used once.
 
-    Returns the length of the longest chain; when it grew, `moments` and `where` hold that chain.
+    Returns the length of the longest chain; when it grew, the table holds that chain.
     """
-    steps = len(chain)
-    for lowest in range(steps if after - top > 1 else 1):
+    steps = len(state)
+    deepest = live
+    for k in range(min(live, steps - 1), 0, -1):
+        begun = state[k - 1, 0]
+        if (matched >> k) & 1 and time - begun <= within and (k >= live or begun > state[k, 0]):
+            for j in range(steps + 2):
+                state[k, j] = state[k - 1, j]
+            state[k, k] = time
+            deepest = max(deepest, k + 1)
+    if matched & 1 and (live == 0 or time > state[0, 0]):
+        renew(state, time, run, row)
+        deepest = max(deepest, 1)
+    if deepest > live:
+        for j in range(steps + 2):
+            table[j, place] = state[deepest - 1, j]
+    return deepest
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def instant(  # noqa: PLR0913, PLR0917
+    step: np.ndarray, codes: np.ndarray, also: np.ndarray, others: np.ndarray, times: np.ndarray,
+    done: int, row: int, last: int, state: np.ndarray, live: int, within: int, run: int,
+    table: np.ndarray, place: int,
+) -> tuple[int, int]:  # fmt: skip
+    """Take all events at the instant of a row in the order of the steps they match, then of their ties.
+
+    Returns the length of the longest chain, and the row after the instant.
+    """
+    top, after = row, row + 1
+    while top > done and times[top - 1] == times[row]:
+        top -= 1
+    while after < last and times[after] == times[row]:
+        after += 1
+    for lowest in range(len(state)):
         for i in range(top, after):
             matched = bits(step, codes, also, others, i)
-            if after - top > 1 and matched & ((2 << lowest) - 1) != 1 << lowest:
-                continue
-            deeper = lengthen(chain, origin, live, matched, time, within, run, i)
-            if deeper > live:
-                live = deeper
-                for k in range(live):
-                    moments[k, row] = chain[live - 1, k]
-                where[row, 0] = origin[live - 1, 0]
-                where[row, 1] = origin[live - 1, 1]
-    return live
+            if matched & ((2 << lowest) - 1) == 1 << lowest:
+                live = lengthen(state, live, matched, times[row], within, run, i, table, place)
+    return live, after
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
-def lengthen(  # noqa: PLR0913, PLR0917
-    chain: np.ndarray, origin: np.ndarray, live: int, matched: int, time: int, within: int, run: int, row: int
-) -> int:
-    """Let one event lengthen the chains, the longest first so that it is used once; returns the longest length."""
-    deepest = live
-    for k in range(min(live, len(chain) - 1), 0, -1):
-        if (matched >> k) & 1 and time - chain[k - 1, 0] <= within and (k >= live or chain[k - 1, 0] > chain[k, 0]):
-            for j in range(k):
-                chain[k, j] = chain[k - 1, j]
-            chain[k, k] = time
-            origin[k, 0] = origin[k - 1, 0]
-            origin[k, 1] = origin[k - 1, 1]
-            deepest = max(deepest, k + 1)
-    if matched & 1 and (live == 0 or time > chain[0, 0]):
-        chain[0, 0] = time
-        origin[0, 0] = run
-        origin[0, 1] = row
-        deepest = max(deepest, 1)
-    return deepest
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def earlier(  # noqa: PLR0913, PLR0917
+    step: np.ndarray, codes: np.ndarray, also: np.ndarray, others: np.ndarray, times: np.ndarray,
+    done: int, row: int, pending: int,
+) -> int:  # fmt: skip
+    """The latest first step before the instant of a row, -1 for none; `pending` is the latest before the row."""
+    while pending >= done and (times[pending] == times[row] or not bits(step, codes, also, others, pending) & 1):
+        pending -= 1
+    return pending if pending >= done else -1
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def foremost(  # noqa: PLR0913, PLR0917
+    step: np.ndarray, codes: np.ndarray, also: np.ndarray, others: np.ndarray, times: np.ndarray,
+    done: int, row: int,
+) -> int:  # fmt: skip
+    """Of all first steps at the instant of a row, the one that comes first."""
+    found = row
+    while row > done and times[row - 1] == times[row]:
+        row -= 1
+        if bits(step, codes, also, others, row) & 1:
+            found = row
+    return found

@@ -11,8 +11,8 @@ from trackway.store.columns.lanes import pointer
 START, RETURN = 1, 2
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
-def returns(  # noqa: PLR0913, PLR0917
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def returns(  # noqa: C901, PLR0913, PLR0917
     first: np.ndarray, run: np.ndarray, lo: np.ndarray, hi: np.ndarray, begin: int, end: int,
     mark_at: np.ndarray, mark_like: np.ndarray, mark: np.ndarray,
     also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray, time_at: np.ndarray, time_like: np.ndarray,

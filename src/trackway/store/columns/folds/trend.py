@@ -10,7 +10,7 @@ from trackway.store.columns.folds.reading import earliest
 from trackway.store.columns.lanes import pointer
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def events(  # noqa: PLR0913, PLR0917
     first: np.ndarray, run: np.ndarray, lo: np.ndarray, hi: np.ndarray, begin: int, end: int,
     mask_at: np.ndarray, mask_like: np.ndarray, mask: np.ndarray,
@@ -40,7 +40,7 @@ def events(  # noqa: PLR0913, PLR0917
             out[locate(times[row], edges, scale), g] += 1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def actors(  # noqa: PLR0913, PLR0917
     first: np.ndarray, run: np.ndarray, lo: np.ndarray, hi: np.ndarray, begin: int, end: int,
     mask_at: np.ndarray, mask_like: np.ndarray, mask: np.ndarray,
