@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import parse_qsl
@@ -62,9 +63,18 @@ def routes(workspace: Workspace) -> list[BaseRoute]:
     doors = open_doors(workspace.plan)
     if not doors:
         return []
+    for door in {door.codec_name: door for some in doors.values() for door in some}.values():
+        warm(door.codec)
     group = GroupCommit(workspace.journal)
     pressure = Pressure(workspace.journal, workspace.lake.position, workspace.plan.project.max_backlog)
     return [Collector(doors, group.keep, pressure)]
+
+
+def warm(codec: Codec) -> None:
+    """Let a codec load what it compiles now, so that the first request need not wait for it."""
+    for body in (b"{}", b"[{}]", b"{}\n{}", b'{"batch": [{}]}'):
+        with suppress(PayloadError):
+            codec.count(body, {})
 
 
 def open_doors(plan: Plan) -> dict[str, list[Door]]:

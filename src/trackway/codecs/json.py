@@ -111,7 +111,7 @@ def _taken(body: bytes, split: Split) -> bool:
     """Whether lines from a sender can be taken in: some line is an object, so that it was meant as lines."""
     data = as_array(body)
     return any(
-        body[start] == ord("{") and is_value(data, start, end)
+        body[start:end].lstrip().startswith(b"{") and is_value(data, start, end)
         for start, end in zip(split.starts.tolist(), split.ends.tolist(), strict=True)
     )
 

@@ -31,7 +31,7 @@ import pyarrow.compute as pc
 from trackway.errors import PayloadError
 from trackway.model.cells import Path
 from trackway.model.documents import HIDDEN, IDS, Records, Split, column_or_nulls, property_name, tabulate
-from trackway.model.event import DECODED, Block, Reason
+from trackway.model.event import Block, Reason
 from trackway.model.json_text import Ints, array_items, as_array, complaint, find_member, is_value, skip
 from trackway.model.schema import ARROW, Kind, Schema
 from trackway.model.time import instant

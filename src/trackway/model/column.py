@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -34,7 +35,8 @@ class Column:
     def __init__(self, cells: Cells, known: Kind | None, *, is_id: bool = False) -> None:
         self._cells = cells
         found = frozenset(np.flatnonzero(np.bincount(cells.type, minlength=8)).tolist())
-        self.kind: Kind = known or next((kind for types, kind in KIND_OF.items() if found <= types), "string")
+        natural = [kind for types, kind in KIND_OF.items() if found <= types]
+        self.kind: Kind = known or (natural[0] if natural else "string")
         if known is None and self.kind == "number":
             self.kind = "number" if self._parsed[1].all() else "string"
         self._is_id = is_id
@@ -73,7 +75,7 @@ class Column:
 
     @cached_property
     def _parsed(self) -> tuple[npt.NDArray[np.float64], Bools]:
-        """Doubles of all cells that are numbers (0 of others), and which of them are exact; a fraction counts as that."""
+        """Doubles of the cells that are numbers, and which of them are exact, as every fraction counts."""
         cells = self._cells
         exact = np.isin(cells.type, (INTEGER, FLOAT))
         values = np.zeros(len(exact), dtype=np.float64)
@@ -132,16 +134,16 @@ def _epochs(numbers: npt.NDArray[np.float64]) -> Ints:
     """Epochs in seconds or milliseconds as microseconds, as `model.time.instant` reads them."""
     seconds = np.where(np.abs(numbers) >= 1e11, numbers / 1000, numbers)
     seconds[np.abs(seconds) > 1e12] = 1e12
-    return np.rint(seconds * MICROS).astype(np.int64)
+    micros: Ints = np.rint(seconds * MICROS).astype(np.int64)
+    return micros
 
 
 def _instant(text: str) -> int:
     """Microseconds since 1970 UTC of a date or time, or of an epoch written as text; ABSENT for anything else."""
     for value in (text, _number(text)):
-        try:
-            return instant(value)
-        except (ValueError, OverflowError):
-            continue
+        with suppress(ValueError, OverflowError):
+            micros = instant(value)
+            return micros if FIRST_TIME <= micros <= LAST_TIME else ABSENT
     return ABSENT
 
 
@@ -157,7 +159,7 @@ def json_text(cells: Cells, cell: int) -> bytes:
     type_, raw = cells.type[cell], cells.raw(cell)
     if type_ == FLOAT:
         number = float(raw)
-        return b"%d" % number if number.is_integer() and abs(number) < EXACT else orjson.dumps(number)
+        return b"%d" % number if number.is_integer() and abs(number) <= EXACT else orjson.dumps(number)
     if type_ == INTEGER:
         return b"0" if raw == b"-0" else raw
     if type_ == TEXT:

@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from trackway.model.cells import OBJECT, Cells, Path, dumps, read
+from trackway.model.cells import OBJECT, Cells, Path, dumps
 from trackway.model.column import Column, json_text
 from trackway.model.event import DECODED, Block, Reason
 from trackway.model.gather import binary_column
 from trackway.model.json_text import Ints
+from trackway.model.scan import read
 from trackway.model.schema import ARROW, ENVELOPE, Kind
 
 MOST_COLUMNS = 2_000
@@ -91,7 +92,7 @@ def property_name(path: Path) -> str:
     ('address.city', 'properties.time')
     """
     name = ".".join(path)
-    return f"properties.{name}" if name.lower() in RESERVED else name
+    return f"properties.{name}" if name.lower() in RESERVED or name.startswith(HIDDEN) else name
 
 
 def tabulate(

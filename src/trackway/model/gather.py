@@ -13,6 +13,9 @@ from numba import njit
 
 from trackway.model.json_text import Bytes, Ints, hex4
 
+Bools = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.int32] | Ints
+Offsets = npt.NDArray[np.int32]
 MICROS_A_DAY = 86_400_000_000
 ABSENT = np.iinfo(np.int64).min
 """A time that was not read."""
@@ -20,8 +23,8 @@ POWERS = 10.0 ** np.arange(23)
 DAYS_BEFORE = np.array([0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334], dtype=np.int64)
 
 
-def text_column(
-    data: Bytes, side: Bytes, start: Ints, end: Ints, escaped: npt.NDArray[np.bool_], row: Ints, rows: int
+def text_column(  # noqa: PLR0913, PLR0917
+    data: Bytes, side: Bytes, start: Ints, end: Ints, escaped: Bools, row: Rows, rows: int
 ) -> pa.Array:
     """A text column of `rows` rows from cells with ascending rows; rows without a cell are null."""
     size = int(np.where(start < 0, end + 1 + start, end - start).sum())
@@ -43,7 +46,7 @@ def binary_column(data: Bytes, start: Ints, end: Ints) -> pa.Array:
     return pa.Array.from_buffers(pa.binary(), len(start), [None, pa.py_buffer(offsets), pa.py_buffer(out)])
 
 
-def value_column(values: npt.NDArray[np.generic], row: Ints, rows: int, arrow: pa.DataType) -> pa.Array:
+def value_column(values: npt.NDArray[np.generic], row: Rows, rows: int, arrow: pa.DataType) -> pa.Array:
     """A column of fixed width: the values at their rows, the others null."""
     full = np.zeros(rows, dtype=values.dtype)
     full[row] = values
@@ -53,7 +56,7 @@ def value_column(values: npt.NDArray[np.generic], row: Ints, rows: int, arrow: p
     return pa.Array.from_buffers(arrow, rows, [valid, pa.py_buffer(full)], null_count=nulls)
 
 
-def _validity(row: Ints, rows: int) -> tuple[pa.Buffer | None, int]:
+def _validity(row: Rows, rows: int) -> tuple[pa.Buffer | None, int]:
     if len(row) == rows:
         return None, 0
     valid = np.zeros(rows, dtype=np.bool_)
@@ -62,7 +65,9 @@ def _validity(row: Ints, rows: int) -> tuple[pa.Buffer | None, int]:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def copy_texts(data, side, start, end, escaped, row, offsets, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, PLR0913
+def copy_texts(  # noqa: PLR0913, PLR0917
+    data: Bytes, side: Bytes, start: Ints, end: Ints, escaped: Bools, row: Rows, offsets: Offsets, out: Bytes
+) -> int:
     """Fills offsets and bytes of a text column; returns how many bytes."""
     used = 0
     filled = 0
@@ -85,7 +90,7 @@ def copy_texts(data, side, start, end, escaped, row, offsets, out):  # type: ign
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def unescape(data, at, end, out, used):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def unescape(data: Bytes, at: int, end: int, out: Bytes, used: int) -> int:
     """Writes a JSON text without its escapes to `out`; returns where the next one goes."""
     while at < end:
         byte = data[at]
@@ -109,7 +114,7 @@ def unescape(data, at, end, out, used):  # type: ignore[no-untyped-def]  # noqa:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def encode(code, out, used):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def encode(code: int, out: Bytes, used: int) -> int:
     """Writes one character as UTF-8."""
     if code < 0x80:
         out[used] = code
@@ -132,7 +137,7 @@ def encode(code, out, used):  # type: ignore[no-untyped-def]  # noqa: ANN001, AN
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def parse_numbers(data, side, start, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def parse_numbers(data: Bytes, side: Bytes, start: Ints, end: Ints) -> tuple[npt.NDArray[np.float64], Bools]:
     """Numbers as doubles, and which ones could not be read exactly here (too many digits, an exponent).
 
     Up to 15 digits and a power of ten up to 22 are both exact doubles, so one division rounds correctly.
@@ -164,14 +169,14 @@ def parse_numbers(data, side, start, end):  # type: ignore[no-untyped-def]  # no
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def two_digits(data, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def two_digits(data: Bytes, at: int) -> int:
     """The number of two digits, -1 when they are none."""
     high, low = data[at], data[at + 1]
     return (high - 48) * 10 + low - 48 if 48 <= high <= 57 and 48 <= low <= 57 else -1
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def day_number(year, month, day):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def day_number(year: int, month: int, day: int) -> int:
     """Days since 1970-01-01 of a date of the Gregorian calendar; ABSENT when there is none."""
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     if month < 1 or month > 12 or day < 1 or year < 1:
@@ -181,11 +186,11 @@ def day_number(year, month, day):  # type: ignore[no-untyped-def]  # noqa: ANN00
         return ABSENT
     before = year - 1
     days = before * 365 + before // 4 - before // 100 + before // 400 - 719162
-    return days + DAYS_BEFORE[month - 1] + (1 if leap and month > 2 else 0) + day - 1
+    return int(days + DAYS_BEFORE[month - 1] + (1 if leap and month > 2 else 0) + day - 1)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def parse_time(data, at, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def parse_time(data: Bytes, at: int, end: int) -> int:
     """Microseconds since 1970 UTC of `YYYY-MM-DDThh:mm:ss[.f][Z|±hh[:mm]]`; ABSENT for any other form."""
     if end - at < 19 or data[at + 4] != 45 or data[at + 7] != 45 or data[at + 13] != 58 or data[at + 16] != 58:
         return ABSENT
@@ -213,7 +218,7 @@ def parse_time(data, at, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, 
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def offset_micros(data, at, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def offset_micros(data: Bytes, at: int, end: int) -> int:
     """Microseconds ahead of UTC of what is left of a time: nothing, `Z`, `±hh`, `±hhmm` or `±hh:mm`."""
     left = end - at
     if left == 0 or (left == 1 and data[at] == 90):
@@ -225,11 +230,11 @@ def offset_micros(data, at, end):  # type: ignore[no-untyped-def]  # noqa: ANN00
     if not (0 <= hours < 24 and 0 <= minutes < 60):
         return ABSENT
     micros = (hours * 3600 + minutes * 60) * 1_000_000
-    return micros if data[at] == 43 else -micros
+    return int(micros) if data[at] == 43 else -int(micros)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def parse_times(data, side, start, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def parse_times(data: Bytes, side: Bytes, start: Ints, end: Ints) -> Ints:
     """Microseconds since 1970 UTC of texts; ABSENT for those that must be read otherwise."""
     micros = np.empty(len(start), dtype=np.int64)
     for cell in range(len(start)):

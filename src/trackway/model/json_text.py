@@ -147,8 +147,8 @@ def scalar_end(data: Bytes, at: int, end: int) -> int:
         return close + 1 if close >= 0 else -1
     if data[at] == 45 or 48 <= data[at] <= 57:
         close, _ = number_end(data, at, end)
-        return close
-    return word_end(data, at, end)
+        return int(close)
+    return int(word_end(data, at, end))
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -173,7 +173,7 @@ def value_end(data: Bytes, at: int, end: int, open_: Bytes) -> int:
         if at >= end:
             return -1
         byte = data[at]
-        if byte == 123 or byte == 91:
+        if byte in (123, 91):
             if depth == len(open_):
                 return -1
             open_[depth] = byte
@@ -264,7 +264,7 @@ def find_member(data: Bytes, at: int, end: int, key: Bytes) -> int:
             and data[at + len(key) + 1] == 34
             and np.all(data[at + 1 : at + 1 + len(key)] == key)
         ):
-            return skip(data, value, end)
+            return int(skip(data, value, end))
         at = value_end(data, value, end, open_)
         if at < 0:
             return -1
@@ -278,30 +278,29 @@ def find_member(data: Bytes, at: int, end: int, key: Bytes) -> int:
 def is_value(data: Bytes, at: int, end: int) -> bool:
     """Whether there is one JSON value and nothing else."""
     after = value_end(data, at, end, np.empty(DEEPEST, dtype=np.uint8))
-    return after >= 0 and skip(data, after, end) == end
+    return bool(after >= 0 and skip(data, after, end) == end)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def text_lines(data: Bytes, at: int, end: int) -> tuple[Ints, Ints]:
-    """Starts and ends of the lines that are not blank, without white space around them."""
+    """Starts and ends of the lines that are not blank, without the `\\n` or `\\r\\n` at their end."""
     starts = np.empty(128, dtype=np.int64)
     ends = np.empty(128, dtype=np.int64)
     count = 0
-    while True:
-        at = skip(data, at, end)
-        if at >= end:
-            return starts[:count], ends[:count]
+    while at < end:
+        first = at
+        while at < end and data[at] != 10:
+            at += 1
+        last = at - 1 if at > first and data[at - 1] == 13 else at
+        at += 1
+        if skip(data, first, last) == last:
+            continue
         if count == len(starts):
             starts = np.concatenate((starts, np.empty_like(starts)))
             ends = np.concatenate((ends, np.empty_like(ends)))
-        starts[count] = at
-        while at < end and data[at] != 10:
-            at += 1
-        last = at
-        while data[last - 1] == 32 or data[last - 1] == 13 or data[last - 1] == 9:
-            last -= 1
-        ends[count] = last
+        starts[count], ends[count] = first, last
         count += 1
+    return starts[:count], ends[:count]
 
 
 def complaint(text: bytes) -> str:
