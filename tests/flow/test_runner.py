@@ -292,7 +292,8 @@ RECORDS = st.one_of(
         st.sampled_from([None, "u1", "u2"]), st.sampled_from([None, "a1", "a2"]), st.integers(0, 30),
         st.sampled_from([1, "x", True, None, [1], {"k": 2}]),
     ),
-    st.sampled_from([b"", b"{", b"null", b"[]", b'"text"', b"\x00\xff", b'{"event":"A"}', b'{"event":"A","user_id":"u","time":"1900-01-01"}']),
+    st.sampled_from([b"", b"{", b"null", b"[]", b'"text"', b"\x00\xff", b'{"event":"A"}',
+                     b'{"event":"A","user_id":"u","time":"1900-01-01"}']),
 )  # fmt: skip
 
 
@@ -300,7 +301,7 @@ class Crash(Exception):
     """Stands for the end of the process."""
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     payloads=st.lists(st.lists(RECORDS, min_size=1, max_size=6), min_size=1, max_size=6),
     crashes=st.lists(st.tuples(st.sampled_from(STAGES), st.booleans()), max_size=4),
@@ -360,7 +361,7 @@ def die(one: House, stage: tuple[str, str], *, after: bool, most: int) -> None:
 STABLE = "event_id, time, source, event, actor, user_id, anonymous_id, tie, more, plan, amount"
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_permutation_split_repetition_or_overlap_gives_the_same_events(house: Make, data: st.DataObject) -> None:
     events = [

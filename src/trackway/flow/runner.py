@@ -21,7 +21,7 @@ from typing import Self
 
 import pyarrow as pa
 
-from trackway.errors import StorageError, WorkspaceError
+from trackway.errors import StorageError, TrackwayError, WorkspaceError
 from trackway.flow.batch import Batch, fresh, joined, refusals
 from trackway.flow.decoding import decode
 from trackway.flow.facts import KnownFacts, stated
@@ -44,6 +44,9 @@ CATCH_UP, CATCH_UP_BYTES = 250_000, 128 << 20
 PAUSE = 1.0
 """Seconds between commits while there is little to do: freshness against the number of files."""
 LONGEST_RETRY = 10.0
+COMPACT_EVERY = 5.0
+VACUUM_ROUNDS = 720
+"""Rounds of compaction between two vacuums: about an hour."""
 PRUNE_EVERY = 3_600.0
 
 
@@ -161,6 +164,8 @@ class Runner:
 
     def run(self, stop: threading.Event, idle: float = 0.2) -> None:
         """Take batches until told to stop. A disk that refuses is waited for."""
+        tidying = threading.Thread(target=self._tidy, args=(stop,), name="compaction", daemon=True)
+        tidying.start()
         wait = 0.0
         while not stop.wait(wait):
             began = time.monotonic()
@@ -177,6 +182,19 @@ class Runner:
             else:
                 busy = step.records >= BATCH
                 wait = 0.0 if busy else max(0.0, PAUSE - (time.monotonic() - began))
+        tidying.join()
+
+    def _tidy(self, stop: threading.Event) -> None:
+        """Merge small files now and then, and delete what nobody reads any more."""
+        rounds = 0
+        while not stop.wait(COMPACT_EVERY):
+            rounds += 1
+            try:
+                self._lake.compact(most=1)
+                if rounds % VACUUM_ROUNDS == 0:
+                    self._lake.vacuum()
+            except TrackwayError as error:
+                log.warning("compaction waits: %s", error)
 
     def _prune(self) -> None:
         """Now and then, delete journal files whose events were stored long enough ago."""

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Field, Transaction
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 
 from trackway.errors import StorageError, WorkspaceError
 
@@ -47,6 +47,16 @@ class Commit:
     note: dict[str, Any]
     added: list[str]
     """Absolute paths of the files it added."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One data file of a table."""
+
+    path: str
+    """Relative to the folder of the table."""
+    size: int
+    partition: str
 
 
 class Table:
@@ -113,6 +123,16 @@ class Table:
         """Absolute paths of the Parquet files of a version, sorted."""
         table = self.at(version)
         return [] if table is None else sorted(self._absolute(table.file_uris()))
+
+    def every_file(self) -> list[File]:
+        """The data files of the newest version."""
+        table = self.at()
+        if table is None:
+            return []
+        actions = pa.table(table.get_add_actions(flatten=True))
+        partitions = actions[f"partition.{self._partition}"].to_pylist() if self._partition else [""] * len(actions)
+        paths, sizes = actions["path"].to_pylist(), actions["size_bytes"].to_pylist()
+        return [File(unquote(p), s, v or "") for p, s, v in zip(paths, sizes, partitions, strict=True)]
 
     def commits(self, since: int, upto: int) -> Iterator[Commit] | None:
         """The commits in (since, upto] that changed data or moved the position, oldest first.
@@ -193,11 +213,15 @@ class Table:
             return self.version()
 
     def _commit(
-        self, table: DeltaTable, actions: list[AddAction], position: int | None, note: Mapping[str, Any]
+        self,
+        table: DeltaTable,
+        actions: Sequence[AddAction | RemoveAction],
+        position: int | None,
+        note: Mapping[str, Any],
     ) -> None:
         transactions = None if position is None else [Transaction(APP, position)]
         table.create_write_transaction(
-            actions,
+            list(actions),
             "append",
             table.schema(),
             [self._partition] if self._partition else None,
@@ -242,6 +266,33 @@ class Table:
             if table is not None and table.count():
                 table.delete(f"block > {position}")
                 self._open = None
+
+    def replace(self, paths: Sequence[str], rows: pa.Table) -> int:
+        """Put new files with the same rows in the place of files (relative paths); returns how many were written.
+
+        The old ones stay on disk until `vacuum`. Raises StorageError when the disk refuses.
+        """
+        try:
+            actions: list[AddAction | RemoveAction] = list(self.write(rows, changes=False))
+            with self._lock:
+                table = self.current()
+                if table is None:
+                    return 0
+                known = {file.path: file for file in self.every_file()}
+                now = time.time_ns() // 1_000_000
+                for path in paths:
+                    values = {self._partition: known[path].partition} if self._partition else {}
+                    actions.append(RemoveAction(path, False, now, known[path].size, values))
+                self._commit(table, actions, None, {})
+        except (OSError, pa.ArrowInvalid, CommitFailedError) as error:
+            raise StorageError(f"cannot write to {self.folder}: {error}", hint="is the disk full?") from error
+        return len(actions) - len(paths)
+
+    def vacuum(self, hours: int) -> int:
+        """Delete files that no version of the last `hours` needs; returns how many."""
+        with self._lock:
+            table = self.at()
+            return 0 if table is None else len(table.vacuum(hours, dry_run=False, enforce_retention_duration=False))
 
     def write(self, rows: pa.Table, *, changes: bool) -> list[AddAction]:
         """Data files of rows, on disk and not yet committed."""

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from trackway.model.schema import ENVELOPE, Schema, kind_of
 from trackway.store import views
+from trackway.store.compaction import compact
 from trackway.store.delta import Commit, Table
 from trackway.store.identity import FACTS
 from trackway.store.keys import order
@@ -36,6 +37,8 @@ REFUSED = pa.schema(
 (`block`, `row`), its original bytes, what had been read of it (`parsed`, JSON), and the hash of the plan."""
 
 
+KEEP_HOURS = 168
+"""How long replaced files stay for those who read an older version."""
 DAY = 86_400_000_000
 """Microseconds."""
 
@@ -122,6 +125,17 @@ class Lake:
         position = self.position()
         for name in ("refused", "identities"):
             self.tables[name].remove_beyond(position)
+
+    def compact(self, most: int = 64) -> int:
+        """Merge small files where there are many; returns how many files there are less. No answer changes."""
+        return sum(compact(table, arranged if name == "events" else None, most) for name, table in self.tables.items())
+
+    def vacuum(self, hours: int = KEEP_HOURS) -> int:
+        """Delete files that compaction replaced and that no version of the last `hours` needs.
+
+        Older versions can still be asked: their events are told by journal position from the files of today.
+        """
+        return sum(table.vacuum(hours) for table in self.tables.values())
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────
 
