@@ -9,6 +9,7 @@ A funnel's steps are repeated pairs `name=…&step=…`; a list is a repeated ke
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any, get_args, get_origin
 from urllib.parse import quote, urlencode
 
@@ -57,16 +58,22 @@ def plain(value: str, annotation: Any) -> str | int | None:
 
 
 def steps(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
-    """Steps from repeated `step`, each with the `name` that stands before it, if any."""
-    found: list[dict[str, str]] = []
-    name = ""
-    for key, value in pairs:
-        if key == "name":
-            name = value
-        elif key == "step":
-            if value:
-                found.append({"name": name, "when": value} if name else {"when": value})
-            name = ""
+    """Steps from repeated `step`, each with the `name` of the same place, or with the one just before it.
+
+    >>> steps([("name", "A"), ("name", "B"), ("step", "x = 1"), ("step", "y = 2")])
+    [{'name': 'A', 'when': 'x = 1'}, {'name': 'B', 'when': 'y = 2'}]
+    """
+    items = [(key, value) for key, value in pairs if key in {"name", "step"}]
+    names = [value for key, value in items if key == "name"]
+    whens = [value for key, value in items if key == "step"]
+    if len(names) != len(whens):
+        before = [("step", ""), *items]
+        names = [last if was == "name" else "" for (was, last), (key, _) in pairwise(before) if key == "step"]
+    found = [
+        {"name": name, "when": when} if name else {"when": when}
+        for name, when in zip(names, whens, strict=True)
+        if when
+    ]
     if len(found) > MOST_STEPS:
         raise QuestionError(f"a funnel of {len(found)} steps", path="steps", hint=f"at most {MOST_STEPS}")
     return found

@@ -34,7 +34,7 @@ Items = Sequence[tuple[str, str]]
 
 def form(type_: str, items: Items) -> dict[str, Any]:
     """The fields of the form: texts by name, lists for `by`, and the steps with at least two rows to fill in."""
-    values: dict[str, Any] = {name: "" for name in address.fields(type_)} | defaults(type_)
+    values: dict[str, Any] = dict.fromkeys(address.fields(type_), "") | defaults(type_)
     values |= {key: value for key, value in items if key in values}
     values["by"] = [value for key, value in items if key == "by" and value]
     if "steps" in values:

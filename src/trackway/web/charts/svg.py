@@ -6,6 +6,7 @@ for download gets the light colours as a style sheet of its own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -18,7 +19,7 @@ text { font-family: "Liberation Sans", "DejaVu Sans", Helvetica, Arial, sans-ser
 .inverse { fill: #fff }
 .paper { fill: #fdfcfa } .grid { stroke: #e5e1da } .axis { stroke: #b9b3a8 } .rest { fill: #ebe7e0 } .hit { fill: none }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round } .area { fill-opacity: .13 } .guide { stroke: none }
-.dashed { stroke-dasharray: 2 5 } .spot { fill: none; stroke: none } .heat { fill: #0f766e }
+.dashed { stroke-dasharray: 2 5 } .spot { display: none } .heat { fill: #0f766e }
 .open { fill: #0f766e; stroke: #0f766e; stroke-dasharray: 3 2 }
 .s0 { stroke: #0f766e } .s1 { stroke: #c2670a } .s2 { stroke: #4f46e5 } .s3 { stroke: #be185d }
 .s4 { stroke: #0284c7 } .s5 { stroke: #5b8c0a } .s6 { stroke: #7c5a2e } .s7 { stroke: #64748b }
@@ -48,13 +49,19 @@ class Drawing:
             aria_labelledby=f"{mark}-title {mark}-desc", class_=f"chart {name}",
         )  # fmt: skip
 
-    def picture(self, caption: str, footer: str) -> str:
-        """An SVG file: the drawing under its caption, over its footer, with colours of its own."""
-        pad, top, bottom = 24, 60, 34
+    def picture(self, caption: str, footer: str, legend: Sequence[str] = ()) -> str:
+        """An SVG file: the drawing under its caption and legend, over its footer, with colours of its own."""
+        pad, top, bottom = 24, 84 if legend else 60, 34
         width, height = self.width + 2 * pad, self.height + top + bottom
         body = element("style", PICTURE_STYLE)
         body += element("rect", width=width, height=height, class_="paper")
         body += text(pad, 34, clip(caption, width - 2 * pad, 9.2), class_="title")
+        at = float(pad)
+        for place, name in enumerate(legend):
+            shown = clip(name, 150)
+            body += element("rect", x=at, y=50.0, width=10.0, height=10.0, rx=3.0, class_=f"f{place}")
+            body += text(at + 16, 59.5, shown)
+            at += 36 + 6.4 * len(shown)
         body += element("g", self.marks, transform=f"translate({pad} {top})")
         body += text(pad, height - 14, clip(footer, width - 2 * pad), class_="muted")
         return element("svg", body, xmlns="http://www.w3.org/2000/svg", width=width, height=height)

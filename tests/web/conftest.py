@@ -1,0 +1,11 @@
+"""The API and pages of a workspace with known events, behind a real server."""
+
+import pytest
+
+import shop
+
+
+@pytest.fixture(scope="package")
+def client(tmp_path_factory):
+    with shop.served(shop.fill(tmp_path_factory.mktemp("shop"))) as client:
+        yield client
