@@ -28,7 +28,9 @@ def example(type_: str) -> dict[str, object]:
     """The TOML in a transform's docstring, as a file would hold it."""
     doc = registry.load("transforms", type_).__module__
     text = __import__(doc, fromlist=["x"]).__doc__
-    return tomllib.loads(re.sub(r"^    ", "", "\n".join(re.findall(r"^    .*$", text, re.MULTILINE)), flags=re.MULTILINE))
+    return tomllib.loads(
+        re.sub(r"^    ", "", "\n".join(re.findall(r"^    .*$", text, re.MULTILINE)), flags=re.MULTILINE)
+    )
 
 
 def options(type_: str) -> list[dict[str, object]]:
@@ -68,7 +70,9 @@ def test_a_column_that_is_absent_is_null_and_never_an_error(run, type_):
 
 @pytest.mark.parametrize("type_", TYPES)
 def test_order_of_events_does_not_matter(run, type_):
-    events = [{"event": name, "path": f"/shop/{name}/1", "order_id": name, "created": "17.05.2015 10:05"} for name in "abcd"]
+    events = [
+        {"event": name, "path": f"/shop/{name}/1", "order_id": name, "created": "17.05.2015 10:05"} for name in "abcd"
+    ]
     table = table_of(events)
     for table_options in options(type_):
         forward = run.on_table(table_options, table).rows

@@ -118,7 +118,8 @@ def _in_kind(texts: pa.ChunkedArray, kind: Kind | None) -> pa.ChunkedArray:
         return texts
     if kind == "number":
         values = _cast(texts, NUMBER, pa.float64())
-        inexact = pc.and_(pc.greater(pc.abs(values), EXACT), pc.match_substring_regex(texts, r"^-?\d+$"))
+        beyond = pc.and_(pc.greater_equal(pc.abs(values), EXACT), pc.match_substring_regex(texts, r"^-?\d+$"))
+        inexact = pc.and_(beyond, pc.invert(pc.match_substring_regex(texts, f"^-?{EXACT:.0f}$")))
         return pc.if_else(pc.or_(inexact, pc.invert(pc.is_finite(values))), None, values)
     if kind == "integer":
         return _cast(texts, INTEGER, pa.int64())
@@ -141,8 +142,9 @@ def _typed(values: pa.ChunkedArray, kind: Kind | None) -> pa.ChunkedArray:
     if own == "time" and kind == "time":
         return _as_time(values)
     if own == "integer" and kind == "number":
-        numbers = values.cast(pa.float64(), safe=False)
-        return pc.if_else(pc.less_equal(pc.abs(numbers), EXACT), numbers, None)
+        values = values.cast(pa.int64())
+        exact = pc.and_(pc.less_equal(values, int(EXACT)), pc.greater_equal(values, -int(EXACT)))
+        return pc.if_else(exact, values.cast(pa.float64(), safe=False), None)
     if own == kind:
         return values.cast(ARROW[kind], safe=False)
     return _in_kind(values.cast(pa.string()), kind)
