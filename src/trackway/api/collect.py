@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 import orjson
@@ -21,13 +22,15 @@ from starlette.types import Receive, Scope, Send
 
 from trackway.api.body import Gone, read
 from trackway.api.pressure import Pressure
-from trackway.app import Workspace
 from trackway.errors import ConfigError, PayloadError, StorageError, TrackwayError
 from trackway.model.size import Size
 from trackway.plan.component import Codec, Payload, Reply, Request
 from trackway.plan.config import Plan
 from trackway.sources.http import Http, codec
 from trackway.store.group_commit import GroupCommit
+
+if TYPE_CHECKING:
+    from trackway.app import Workspace
 
 LARGE = 1 << 20
 """Bodies from this size on are counted in a thread, so that others need not wait."""

@@ -68,17 +68,35 @@ class Json(Codec):
 
     def decode(self, blocks: Sequence[Block], known: Schema) -> pa.Table:
         """One row for every event."""
-        tables = []
-        for columns, some in groupby(blocks, key=lambda block: block.headers.get("columns", "")):
-            members = list(some)
-            records = Records.of(members, [_split(block.body, block.headers) for block in members])
-            naming = partial(_name, named=_renamed(columns))
-            tables.append(tabulate(records, {**known.properties, **ENVELOPE}, naming))
-        return pa.concat_tables(tables, promote_options="permissive") if len(tables) > 1 else tables[0]
+        if not blocks:
+            return tabulate(Records.of([], []), ENVELOPE, property_name)
+        groups = [(columns, list(some)) for columns, some in groupby(blocks, key=_columns)]
+        kinds = {**known.properties, **ENVELOPE}
+        tables = [_table(some, columns, kinds) for columns, some in groups]
+        mixed = {name for one in tables for name in one.column_names if _differs(name, tables)}
+        if mixed:
+            kinds |= dict.fromkeys(mixed, "string")
+            tables = [_table(some, columns, kinds) for columns, some in groups]
+        return pa.concat_tables(tables, promote_options="default")
 
     def reply(self, records: int) -> Reply:
         """How many events were kept."""
         return Reply(200, orjson.dumps({"ok": True, "received": records}))
+
+
+def _columns(block: Block) -> str:
+    """How a block names the envelope: JSON, or nothing when as usual."""
+    return block.headers.get("columns", "")
+
+
+def _table(blocks: Sequence[Block], columns: str, kinds: Mapping[str, Kind]) -> pa.Table:
+    records = Records.of(blocks, [_split(block.body, block.headers) for block in blocks])
+    return tabulate(records, kinds, partial(_name, named=_renamed(columns)))
+
+
+def _differs(name: str, tables: Sequence[pa.Table]) -> bool:
+    """Whether a column has several types."""
+    return len({one.schema.field(name).type for one in tables if name in one.column_names}) > 1
 
 
 def _form(body: bytes, headers: Mapping[str, str]) -> str:
