@@ -76,6 +76,8 @@ class Shaper:
         self._functions = Functions(self._connection)
         self._compiled: dict[Any, Fusion] = {}
         self._declared = declared(plan.contracts)
+        self._wary: set[str] = set()
+        """Sources on whose events an expression failed before."""
 
     def close(self) -> None:
         """Let go of DuckDB."""
@@ -86,10 +88,11 @@ class Shaper:
         """The columns of the lake, and what contracts declare, as the codec of a source may expect them: without
         those that transforms make, since before the transforms they may be of another kind.
         """
+        texts = Schema({name: "string" for name in lake.properties})
         made: set[str] = set()
         for _name, transform in self._transforms(source):
-            rewrite = transform.rewrite(lake)
-            made |= {*rewrite.set, *rewrite.drop}
+            for rewrite in (transform.rewrite(lake), transform.rewrite(texts)):
+                made |= {*rewrite.set, *rewrite.drop}
         expected = self._declared | lake.properties
         return Schema({name: kind for name, kind in expected.items() if name not in made})
 
@@ -97,10 +100,14 @@ class Shaper:
         """Shape what a codec read. Never raises for what is in the events."""
         table = tidy(decoded.events)
         placed = marks(decoded.blocks, table)
-        try:
-            return self._shape(decoded.source, table, placed, lake, careful=False)
-        except duckdb.Error as error:
-            log.warning("shaping events of %s one expression at a time: %s", decoded.source, error)
+        if decoded.source not in self._wary:
+            try:
+                return self._shape(decoded.source, table, placed, lake, careful=False)
+            except duckdb.Error as error:
+                log.warning(
+                    "a step fails on events of %s, its failures count as null from now: %s", decoded.source, error
+                )
+                self._wary.add(decoded.source)
         return self._carefully(decoded.source, table, placed, lake)
 
     def _carefully(self, source: str, table: pa.Table, placed: Marks, lake: Schema) -> Shaped:
