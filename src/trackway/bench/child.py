@@ -31,6 +31,12 @@ def ask(root: Path, question: dict[str, Any]) -> dict[str, Any]:
     return dict(orjson.loads(trackway(root, "ask", "-", "--json", stdin=orjson.dumps(question).decode())))
 
 
+def ledger(root: Path) -> dict[str, dict[str, Any]]:
+    """The account of each source, which must balance."""
+    found = orjson.loads(trackway(root, "ledger", "--json"))
+    return {account["source"]: account for account in found["sources"]}
+
+
 def serve(root: Path, log: Path) -> subprocess.Popen[bytes]:
     """`trackway run` in the background, its output in a file."""
     with log.open("wb") as output:

@@ -1,8 +1,9 @@
 """`trackway bench ingest`: from HTTP to askable, end to end, in a real workspace that serves on loopback.
 
-A load client posts batches of a hundred events for some seconds. Meanwhile somebody keeps asking how many
-marker events there are: a marker is fresh when the first answer contains it. In the end everything that was
-acknowledged must have been stored, exactly once, and the ledger must balance.
+A load client posts batches of a hundred events: first at a steady rate, then as fast as they are acknowledged.
+Meanwhile somebody keeps asking how many marker events there are: a marker is fresh when the first answer
+contains it. In the end everything that was acknowledged must have been stored, exactly once, and the ledger
+must balance.
 """
 
 from __future__ import annotations
@@ -21,17 +22,22 @@ import httpx
 import orjson
 
 from trackway.bench import machine
-from trackway.bench.child import end, free_port, serve, trackway
+from trackway.bench.child import end, free_port, ledger, serve
 from trackway.bench.folder import folder
 from trackway.bench.report import Document, as_text
 from trackway.bench.sender import MARKER, Sent, send
 
 KEY = "bench"
+STEADY = 60_000
+"""Events a second of the steady part."""
+APART = 100_000_000
+"""Between the first batch numbers of two parts."""
 POLL = 0.25
 """Seconds between two askings."""
 PATIENCE = 300.0
 """Seconds to wait until everything is askable."""
 BUSY = 503
+MARKED = f"event = '{MARKER}'"
 
 FILE = """[project]
 name = "bench"
@@ -45,28 +51,29 @@ write_keys = ["{key}"]
 
 
 class Watcher(threading.Thread):
-    """Asks for the number of markers again and again, and notes when it first saw each."""
+    """Asks for the number of markers again and again, and notes when it first saw each that is new."""
 
     def __init__(self, url: str) -> None:
         super().__init__(daemon=True)
         self.seen: list[float] = []
         self.asked: list[float] = []
         self._url = url
-        self._stop = threading.Event()
+        self._ended = threading.Event()
 
     def run(self) -> None:
         """Until stopped."""
         with httpx.Client(base_url=self._url, timeout=60, trust_env=False) as client:
-            while not self._stop.wait(POLL):
+            before = count(client, MARKED)
+            while not self._ended.wait(POLL):
                 begun = time.time()
-                found = count(client, f"event = '{MARKER}'")
+                found = count(client, MARKED) - before
                 now = time.time()
                 self.asked.append(now - begun)
                 self.seen.extend([now] * (found - len(self.seen)))
 
     def stop(self) -> None:
         """End, after the asking under way."""
-        self._stop.set()
+        self._ended.set()
         self.join()
 
 
@@ -84,24 +91,49 @@ def run(seconds: float = 30.0, *, json: bool = False, keep: Path | None = None, 
 
 
 def measure(seconds: float, folder: Path) -> dict[str, Any]:
-    """The JSON object of a run in an empty folder."""
+    """The JSON object of a run of twice so many seconds in an empty folder."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     (folder / "trackway.toml").write_text(FILE.format(port=port, key=KEY), encoding="utf-8")
     server = serve(folder, folder / "run.log")
     try:
         _wait_for(url, folder / "run.log")
-        watcher = Watcher(url)
-        watcher.start()
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            sent = pool.submit(send, port, KEY, seconds).result()
-        askable = _wait_until_askable(url, sent)
-        time.sleep(2 * POLL)
-        watcher.stop()
-        account = orjson.loads(trackway(folder, "ledger", "--json"))
+            steady = _part(pool, url, seconds, STEADY, 0)
+            flood = _part(pool, url, seconds, None, steady["acknowledged"])
+        account = ledger(folder)["web"]
     finally:
         end(server)
-    return {"seconds": seconds, **askable, **_figures(sent, watcher, account, askable["askable"])}
+    acknowledged = steady["acknowledged"] + flood["acknowledged"]
+    bins = sum(account[name] for name in ("stored", "duplicate", "dropped", "refused", "pending"))
+    return {
+        "ok": True,
+        "section": "ingest",
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": machine.facts(),
+        "seconds": seconds,
+        "acknowledged": acknowledged,
+        "steady": steady,
+        "flood": flood,
+        "ledger": account,
+        "exact": (
+            acknowledged == steady["askable"] + flood["askable"] == account["stored"] == account["received"] == bins
+            and all(part["markers_seen"] == part["markers"] for part in (steady, flood))
+        ),
+    }
+
+
+def _part(pool: ProcessPoolExecutor, url: str, seconds: float, rate: int | None, before: int) -> dict[str, Any]:
+    """Send for so many seconds, at most so many events a second, onto the events before; what was seen."""
+    watcher = Watcher(url)
+    watcher.start()
+    port = int(url.rpartition(":")[2])
+    sent: Sent = pool.submit(send, port, KEY, seconds, rate or float("inf"), 0 if rate else APART).result()
+    found = _wait_until_askable(url, before + sent.acknowledged) - before
+    whole = time.time()
+    time.sleep(2 * POLL)
+    watcher.stop()
+    return {"offered_per_second": rate} | _figures(sent, watcher, found, whole)
 
 
 def count(client: httpx.Client, where: str = "") -> int:
@@ -128,40 +160,32 @@ def _wait_for(url: str, log: Path) -> None:
     raise RuntimeError(f"the workspace did not come up: {log.read_text(encoding='utf-8')[-2000:]}")
 
 
-def _wait_until_askable(url: str, sent: Sent) -> dict[str, Any]:
-    """Events found, and how many a second from the first byte sent, when all were there or patience ended."""
+def _wait_until_askable(url: str, wanted: int) -> int:
+    """Events found when all were there, or when patience ended."""
     until = time.time() + PATIENCE
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
-        while (found := count(client)) < sent.acknowledged and time.time() < until:
+        while (found := count(client)) < wanted and time.time() < until:
             time.sleep(POLL / 2)
-        return {"askable": found, "askable_per_second": found / (time.time() - sent.began)}
+        return found
 
 
-def _figures(sent: Sent, watcher: Watcher, accounts: Sequence[dict[str, Any]], askable: int) -> dict[str, Any]:
+def _figures(sent: Sent, watcher: Watcher, askable: int, whole: float) -> dict[str, Any]:
     fresh = sorted(seen - acknowledged for seen, acknowledged in zip(watcher.seen, sent.markers, strict=False))
-    account = next(account for account in accounts if account["source"] == "web")
-    bins = sum(account[name] for name in ("stored", "duplicate", "dropped", "refused", "pending"))
+    answers = sorted(sent.answer_seconds)
     return {
-        "ok": True,
-        "section": "ingest",
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": machine.facts(),
         "acknowledged": sent.acknowledged,
+        "askable": askable,
         "acknowledged_per_second": sent.acknowledged / (sent.ended - sent.began),
+        "askable_per_second": askable / (whole - sent.began),
         "put_off": sent.put_off,
-        "answer_p50_seconds": _quantile(sorted(sent.answer_seconds), 0.50),
-        "answer_p99_seconds": _quantile(sorted(sent.answer_seconds), 0.99),
+        "answer_p50_seconds": _quantile(answers, 0.50),
+        "answer_p99_seconds": _quantile(answers, 0.99),
         "markers": len(sent.markers),
         "markers_seen": len(watcher.seen),
         "fresh_p50_seconds": _quantile(fresh, 0.50),
         "fresh_p95_seconds": _quantile(fresh, 0.95),
         "fresh_worst_seconds": fresh[-1] if fresh else None,
         "ask_p50_seconds": _quantile(sorted(watcher.asked), 0.50),
-        "ledger": account,
-        "exact": (
-            askable == sent.acknowledged == account["stored"] == account["received"] == bins
-            and len(watcher.seen) == len(sent.markers)
-        ),
     }
 
 

@@ -117,16 +117,24 @@ def engines(measured: Measured) -> str:
 
 def ingest(measured: Measured) -> str:
     """Events a second from HTTP to the answer, and how fresh answers were meanwhile."""
+    parts = [measured["steady"], measured["flood"]]
     rows = [
-        ["acknowledged (on disk)", f"{measured['acknowledged_per_second']:,.0f} events/s"],
-        ["askable (HTTP to answer, all of it)", f"{measured['askable_per_second']:,.0f} events/s"],
-        ["a batch of 100 acknowledged, p50 / p99", _pair(measured, "answer_p50_seconds", "answer_p99_seconds")],
-        ["acknowledged to askable, p50 / p95", _pair(measured, "fresh_p50_seconds", "fresh_p95_seconds")],
-        ["acknowledged = stored = askable", "yes" if measured["exact"] else "NO"],
+        ["offered, events/s", f"{measured['steady']['offered_per_second']:,}", "as fast as acknowledged"],
+        ["acknowledged (on disk), events/s", *(f"{part['acknowledged_per_second']:,.0f}" for part in parts)],
+        ["askable (first byte to the answer with all), events/s", *(f"{p['askable_per_second']:,.0f}" for p in parts)],
+        [
+            "a batch acknowledged, p50 / p99",
+            *(_pair(part, "answer_p50_seconds", "answer_p99_seconds") for part in parts),
+        ],
+        ["acknowledged to askable, p50 / p95", *(_pair(p, "fresh_p50_seconds", "fresh_p95_seconds") for p in parts)],
+        ["put off with 429 or 503 and sent again, batches", *(f"{part['put_off']:,}" for part in parts)],
+        ["markers", *(f"{part['markers']}" for part in parts)],
     ]
+    exact = "the same" if measured["exact"] else "NOT the same"
     return (
-        f"{measured['acknowledged']:,} events in {measured['seconds']:g} s, {measured['put_off']:,} batches put off "
-        f"and sent again, {measured['markers']} markers. {on_what(measured)}\n\n{table(['what', 'measured'], rows)}"
+        f"{measured['seconds']:g} s steady, then {measured['seconds']:g} s flood. {on_what(measured)}\n\n"
+        f"{table(['what', 'steady', 'flood'], rows)}\n{measured['acknowledged']:,} events acknowledged; stored and "
+        f"askable in the end: {exact}, and the ledger balances.\n"
     )
 
 

@@ -72,20 +72,23 @@ def _track(rng: random.Random, index: int, weights: list[float]) -> dict[str, ob
     }
 
 
-def send(port: int, key: str, seconds: float) -> Sent:
+def send(port: int, key: str, seconds: float, rate: float = float("inf"), first: int = 0) -> Sent:
     """Post batches to the collector on a loopback port for so long; ends when the last one is acknowledged.
 
+    `rate` is the most events a second; `first` the number of the first batch, since no two may have the same.
     Raises RuntimeError for any answer but success and "later".
     """
-    return asyncio.run(_Sender(port, key).run(seconds))
+    return asyncio.run(_Sender(port, key, rate, first).run(seconds))
 
 
 class _Sender:
-    def __init__(self, port: int, key: str) -> None:
+    def __init__(self, port: int, key: str, rate: float, first: int) -> None:
         self._port = port
+        self._pause = BATCH / rate
+        self._turn = 0.0
+        self._number = first
         self._bodies = templates()
         self._marked = [_with_marker(body) for body in self._bodies]
-        self._number = 0
         self._next_mark = 0.0
         self._sent = Sent()
         token = b64encode(f"{key}:".encode())
@@ -96,7 +99,7 @@ class _Sender:
 
     async def run(self, seconds: float) -> Sent:
         """All connections at once, each with one batch on its way."""
-        self._sent.began = time.time()
+        self._sent.began = self._turn = time.time()
         until = self._sent.began + seconds
         await asyncio.gather(*(self._connection(until) for _ in range(CONNECTIONS)))
         self._sent.markers.sort()
@@ -105,11 +108,19 @@ class _Sender:
     async def _connection(self, until: float) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         try:
-            while time.time() < until:
+            while await self._my_turn() < until:
                 payload, marked = self._batch()
                 await self._deliver(reader, writer, payload, marked)
         finally:
             writer.close()
+
+    async def _my_turn(self) -> float:
+        """Wait as the rate asks for; the clock afterwards. More than a second behind is not made up for."""
+        now = time.time()
+        self._turn = max(self._turn + self._pause, now - 1)
+        if self._turn > now:
+            await asyncio.sleep(self._turn - now)
+        return time.time()
 
     async def _deliver(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, payload: bytes, marked: bool

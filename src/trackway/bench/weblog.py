@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from trackway.bench import machine
-from trackway.bench.child import ask, trackway
+from trackway.bench.child import ask, ledger, trackway
 from trackway.bench.folder import folder
 from trackway.bench.report import Document, as_text
 from trackway.errors import MissingDriver
@@ -113,7 +113,7 @@ def _trackway(file: Path, root: Path) -> tuple[float, int]:
     trackway(root, "load", str(file), "--source", "files")
     answer = ask(root, {"type": "trend", "measure": "actors", "every": "1d"})
     spent = time.perf_counter() - begun
-    account = next(a for a in orjson.loads(trackway(root, "ledger", "--json")) if a["source"] == "files")
+    account = ledger(root)["files"]
     shutil.rmtree(root)
     if answer["stands_on"]["events"] != account["stored"]:
         raise RuntimeError(f"the answer stands on {answer['stands_on']['events']} of {account['stored']} events")
