@@ -88,7 +88,8 @@ class Shaper:
         """The columns of the lake, and what contracts declare, as the codec of a source may expect them: without
         those that transforms make, since before the transforms they may be of another kind.
         """
-        texts = Schema({name: "string" for name in lake.properties})
+        text: Kind = "string"
+        texts = Schema(dict.fromkeys(lake.properties, text))
         made: set[str] = set()
         for _name, transform in self._transforms(source):
             for rewrite in (transform.rewrite(lake), transform.rewrite(texts)):
@@ -159,7 +160,7 @@ class Shaper:
         return self._compiled[key]
 
     def _compile(self, source: str, columns: Mapping[str, Kind], lake: Schema, *, careful: bool) -> Fusion:
-        fusion = base(source, columns, careful=careful)
+        fusion = beginning(source, columns, careful=careful)
         for step in self._steps(source, fusion, lake):
             fusion.apply(step)
         fusion.apply(naming())
@@ -232,7 +233,7 @@ class Shaper:
         whole = tidy(decoded.events)
         placed = marks(decoded.blocks, whole).slice(slice(row, row + 1))
         table = whole.slice(row, 1)
-        fusion = base(decoded.source, _kinds(table), careful=True)
+        fusion = beginning(decoded.source, _kinds(table), careful=True)
         yield "", self._only(fusion, table, placed)
         for step in chain(self._steps(decoded.source, fusion, lake), (naming(), check())):
             fusion.apply(step)
@@ -255,7 +256,7 @@ def _kinds(table: pa.Table) -> dict[str, Kind]:
     return {field.name: kind_of(field.type) for field in table.schema if field.name not in FRAME}
 
 
-def base(source: str, columns: Mapping[str, Kind], *, careful: bool) -> Fusion:
+def beginning(source: str, columns: Mapping[str, Kind], *, careful: bool) -> Fusion:
     """The query before any step: the decoded columns, and the envelope's that were not decoded as nulls."""
     missing = [f"null::{SQL[ENVELOPE[name]]} as {quoted(name)}" for name in GIVEN if name not in columns]
     text = ", ".join(["*", f"{literal(source)} as source", *missing])
