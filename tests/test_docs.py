@@ -2,7 +2,8 @@
 
 Blocks of a page are tried in order, in one empty folder: `toml` must load, `json` with a `type` must be a
 question, `python` runs, `console` runs line by line after `$`, and what the page shows below a command must
-be in its output (`…` stands for anything). `trackway run` stays up until the page ends.
+be in its output (`…` stands for anything). `trackway run` stays up until the page ends,
+and a Python block that begins with the name of a file is kept as that file.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -29,7 +31,8 @@ from trackway.plan import config
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
-RUNNING = [DOCS / "tutorial.md", *sorted((DOCS / "howto").glob("*.md"))]
+HOWTOS = [pytest.param(path, marks=pytest.mark.long) for path in sorted((DOCS / "howto").glob("*.md"))]
+RUNNING = [DOCS / "tutorial.md", *HOWTOS]
 """Pages whose console and Python blocks are run; in the others they are only read."""
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -94,17 +97,15 @@ def test_what_a_page_says_to_type_works(path, tmp_path):
             if language == "console":
                 console(text, tmp_path, address, running)
             elif language == "python":
-                (tmp_path / "snippet.py").write_text(text.replace(DEFAULT, address), encoding="utf-8")
-                done = command("python snippet.py", tmp_path, address)
+                named = re.match(r"# (\w+\.py)\n", text)
+                file = named[1] if named else "snippet.py"
+                (tmp_path / file).write_text(text.replace(DEFAULT, address), encoding="utf-8")
+                done = command(f"python {file}", tmp_path, address)
                 assert done.returncode == 0, done.stderr
     finally:
         for process in running:
-            process.terminate()
-        for process in running:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(20)
-            process.kill()
-            process.wait()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(40) == 0, "Ctrl-C ends it cleanly"
 
 
 def console(text: str, folder: Path, address: str, running: list[subprocess.Popen[bytes]]) -> None:

@@ -219,22 +219,22 @@ def _value(value: Any) -> str:
 # ── the file ────────────────────────────────────────────────────────────────────────────────────────
 
 
+FILE = """\
+# trackway.toml
+
+One file says what comes in, what is done to it, what it promises and what is asked of it. Its tables are `[project]`,
+then `[sources.NAME]`, `[transforms.NAME]`, `[contracts.NAME]`, `[queries.NAME]`, and `[[tests]]`. A table of sources,
+transforms or queries has a `type` and the options of that type; its name is yours. Durations and sizes are strings
+(`"15m"`, `"64MB"`), a secret is `{ env = "NAME" }`.
+"""
+
+
 def _config_page() -> str:
-    return "\n".join(
-        [
-            GENERATED,
-            "# trackway.toml\n",
-            "One file says what comes in, what is done to it, what it promises and what is asked of it. Its tables are",
-            "`[project]`, then `[sources.NAME]`, `[transforms.NAME]`, `[contracts.NAME]`, `[queries.NAME]`, and",
-            "`[[tests]]`. A table of sources, transforms or queries has a `type` and the options of that type; its",
-            'name is yours. Durations and sizes are strings (`"15m"`, `"64MB"`), a secret is `{ env = "NAME" }`.\n',
-            "## project\n",
-            _table(list(options(Project))),
-            "## contracts\n",
-            (inspect.getdoc(Contract) or "") + "\n",
-            _table(list(options(Contract))),
-        ]
-    )
+    rehearsal = inspect.getdoc(importlib.import_module("trackway.terminal.rehearsal")) or ""
+    parts = [GENERATED, FILE, "## project\n", _table(list(options(Project)))]
+    parts += ["## contracts\n", (inspect.getdoc(Contract) or "") + "\n", _table(list(options(Contract)))]
+    parts += ["## tests\n", _prose(rehearsal)]
+    return "\n".join(parts).rstrip() + "\n"
 
 
 # ── the doors ───────────────────────────────────────────────────────────────────────────────────────
@@ -247,7 +247,10 @@ def _cli_page() -> str:
     command = typer.main.get_command(cli.app)
     lines = [GENERATED, "# Command line\n", (command.help or "").strip() + "\n", _parameters(command)]
     for name, verb in sorted(getattr(command, "commands", {}).items()):
-        usage = " ".join(["trackway", name, *(_metavar(p) for p in verb.params if p.param_type_name == "argument")])
+        arguments = [parameter for parameter in verb.params if parameter.param_type_name == "argument"]
+        needed = [p for p in verb.params if p.param_type_name == "option" and p.required]
+        shown = [*map(_metavar, arguments), *(f"{p.opts[0]} {(p.name or '').upper()}" for p in needed)]
+        usage = " ".join(["trackway", name, *shown])
         lines += [f"## trackway {name}\n", f"```text\n{usage}\n```\n", _paragraphs(verb.help or "") + "\n"]
         table = _parameters(verb)
         if table:
@@ -260,16 +263,15 @@ def _paragraphs(text: str) -> str:
 
 
 def _metavar(parameter: Any) -> str:
-    name = (parameter.metavar or parameter.name or "").upper()
-    name += "…" if parameter.nargs != 1 else ""
-    return name if parameter.required else f"[{name}]"
+    name = parameter.metavar or (parameter.name or "").upper()
+    return name if parameter.required or name.startswith("[") else f"[{name}]"
 
 
 def _parameters(command: Any) -> str:
     rows = []
     for parameter in command.params:
         text = " ".join((getattr(parameter, "help", "") or "").split()).replace("|", "\\|")
-        if parameter.name == "help" or getattr(parameter, "hidden", False):
+        if parameter.name == "help" or getattr(parameter, "hidden", False) or not text:
             continue
         names = " ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
         rows.append(f"| {names if parameter.param_type_name == 'option' else f'`{_metavar(parameter)}`'} | {text} |")
@@ -295,7 +297,7 @@ def _http_page() -> str:
 
 
 def _routes() -> Iterator[tuple[str, list[str], str]]:
-    api = importlib.import_module("trackway.api")
+    api = importlib.import_module("trackway.api.surface")
     for route in sorted(api.documented(), key=lambda route: route.path):
         yield route.path, sorted(route.methods - {"HEAD"}), inspect.getdoc(route.endpoint) or ""
 

@@ -126,9 +126,9 @@ def serving(root: Path, address: str) -> Iterator[str]:
             _wait_until_up(process, f"http://{address}", log)
             yield f"http://{address}"
         finally:
-            process.terminate()
+            process.send_signal(signal.SIGINT)
             try:
-                process.wait(timeout=20)
+                process.wait(timeout=40)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
