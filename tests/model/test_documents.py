@@ -158,6 +158,8 @@ def test_an_id_is_a_text_or_a_number_and_never_empty():
         ("1900-01-01T00:00:00Z", datetime(1900, 1, 1, tzinfo=UTC)),
         (1779012303, datetime(2026, 5, 17, 10, 5, 3, tzinfo=UTC)),
         (1779012303250, datetime(2026, 5, 17, 10, 5, 3, 250000, tzinfo=UTC)),
+        (1779012303250001, datetime(2026, 5, 17, 10, 5, 3, 250001, tzinfo=UTC)),
+        (1779012303250001000, datetime(2026, 5, 17, 10, 5, 3, 250001, tzinfo=UTC)),
         (1779012303.25, datetime(2026, 5, 17, 10, 5, 3, 250000, tzinfo=UTC)),
         ("1779012303", datetime(2026, 5, 17, 10, 5, 3, tzinfo=UTC)),
         (None, None),
@@ -169,7 +171,7 @@ def test_times_are_read_as_people_and_machines_write_them(given_, time):
 
 
 @pytest.mark.parametrize("given_", ["yesterday", "", "2026-02-30T00:00:00Z", "2026-13-01", True, [1], 1e300, "1e300",
-                                    "2026-05-17T25:00:00Z", 1779012303000000])  # fmt: skip
+                                    "2026-05-17T25:00:00Z", "nan", 1e25])  # fmt: skip
 def test_a_time_that_cannot_be_read_refuses_the_record_and_only_it(given_):
     made = table([{"time": given_}, {"time": 5}])
     assert made["reason"].to_pylist() == ["no_time", None]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -131,27 +130,22 @@ def _lengths(cells: Cells) -> Ints:
 
 
 def _epochs(numbers: npt.NDArray[np.float64]) -> Ints:
-    """Epochs in seconds or milliseconds as microseconds, as `model.time.instant` reads them."""
-    seconds = np.where(np.abs(numbers) >= 1e11, numbers / 1000, numbers)
-    seconds[np.abs(seconds) > 1e12] = 1e12
+    """Epochs as microseconds since 1970: in seconds, or in milli-, micro- or nanoseconds when that large."""
+    size = np.abs(numbers)
+    unit = np.select([size < 1e11, size < 1e14, size < 1e17], [1.0, 1e3, 1e6], 1e9)
+    seconds = np.minimum(np.maximum(numbers / unit, -1e12), 1e12)
     micros: Ints = np.rint(seconds * MICROS).astype(np.int64)
     return micros
 
 
 def _instant(text: str) -> int:
     """Microseconds since 1970 UTC of a date or time, or of an epoch written as text; ABSENT for anything else."""
-    for value in (text, _number(text)):
-        with suppress(ValueError, OverflowError):
-            micros = instant(value)
-            return micros if FIRST_TIME <= micros <= LAST_TIME else ABSENT
+    with suppress(ValueError, OverflowError):
+        return instant(text)
+    with suppress(ValueError):
+        number = float(text)
+        return int(_epochs(np.array([number]))[0]) if np.isfinite(number) else ABSENT
     return ABSENT
-
-
-def _number(text: str) -> Any:
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def json_text(cells: Cells, cell: int) -> bytes:

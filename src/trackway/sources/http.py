@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
+from trackway.errors import TrackwayError
 from trackway.model.size import Size
 from trackway.plan import registry
 from trackway.plan.component import Codec, Source
@@ -36,7 +37,11 @@ class Http(Source):
         if not names:
             raise ValueError("at least one codec is needed")
         for name in names:
-            if not codec(name).routes:
+            try:
+                known = codec(name)
+            except TrackwayError as error:
+                raise ValueError(f"{error.message}; {error.hint}") from error
+            if not known.routes:
                 raise ValueError(f"the codec '{name}' reads files and answers no HTTP route")
         return names
 
