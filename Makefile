@@ -3,7 +3,6 @@
 VENV  ?= .venv
 BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
-export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba
 
 # The first Python of 3.11 to 3.13 on this machine.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -44,7 +43,7 @@ bench: $(VENV)/ready-bench ## compare with other engines on this machine; ARGS="
 	@$(BIN)/trackway bench $(ARGS)
 
 clean: ## remove what was made here: environment, caches, demo
-	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis demo build dist
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis demo build dist
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Trackway needs Python 3.11, 3.12 or 3.13; none was found."; exit 1; }
