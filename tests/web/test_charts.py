@@ -57,6 +57,35 @@ def test_any_retention_is_well_formed(cohorts, periods):
             "cohort": f"20{c:02d}-01-05T00:00:00Z", "actors": n, "period": p, "returned": n // (p + 1),
             "rate": 1 / (p + 1), "complete": p % 3 != 0,
         }
+        for c, n in enumerate(cohorts)
+        for p in range(periods)
+    ]  # fmt: skip
+    parsed(retention.draw(rows, 350.0, "Week"))
+
+
+def test_times_to_convert_are_bars_whose_words_are_lengths_of_time():
+    drawing = durations.draw([{"from": 0, "to": 3600, "actors": 5}, {"from": 3600, "to": 7200, "actors": 2}], 860.0)
+    parsed(drawing)
+    assert "1 h to 2 h" in drawing.marks
+
+
+def test_the_largest_groups_are_drawn_and_the_others_counted():
+    rows = [{"time": "2026-11-02T00:00:00Z", "value": 10 - n, "event": f"e{n}"} for n in range(10)]
+    _, lines, left = trend.series(rows)
+    assert (list(lines), left) == ([f"e{n}" for n in range(8)], 2)
+
+
+@given(st.floats(0, 1e15, allow_nan=False))
+def test_ticks_are_few_round_and_reach_the_top(top):
+    found = ticks(top)
+    assert found[0] == 0
+    assert found[-1] >= top * (1 - 1e-9)
+    assert 2 <= len(found) <= 7
+
+
+def test_an_overall_rate_leaves_out_what_is_not_over_yet():
+    rows = [
+        {"cohort": "a", "actors": 10, "period": 1, "returned": 5, "rate": 0.5, "complete": True},
         {"cohort": "b", "actors": 90, "period": 1, "returned": 1, "rate": 1 / 90, "complete": False},
     ]
     assert retention.overall(retention.cohorts(rows)) == {1: 0.5}
