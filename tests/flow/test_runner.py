@@ -277,6 +277,16 @@ def test_the_loop_stores_what_arrives_until_told_to_stop(house: Make) -> None:
     assert one.bins() == {"received": 1, "stored": 1}
 
 
+def test_a_backlog_is_taken_in_many_batches_read_ahead(house: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trackway.flow.runner.BATCH", 5)
+    one = house()
+    for number in range(30):
+        one.receive(*({"event": "A", "user_id": "u", "event_id": f"{number}-{i}", f"p{number}": i} for i in range(4)))
+    one.run(8)
+    assert one.bins() == {"received": 120, "stored": 120}
+    assert len(one.lake.schema().properties) == 30
+
+
 # ── law 1: conserved, across crashes between any two stages ─────────────────────────────────────────
 
 STAGES = [
@@ -351,6 +361,7 @@ def die(one: House, stage: tuple[str, str], *, after: bool, most: int) -> None:
     finally:
         if hasattr(type(part), stage[1]):
             delattr(part, stage[1])
+        runner._ahead.close()
         runner._shaper.close()
         __import__("os").close(runner._lock)
         runner._lock = -1

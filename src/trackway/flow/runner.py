@@ -22,12 +22,13 @@ from typing import Self
 import pyarrow as pa
 
 from trackway.errors import StorageError, TrackwayError, WorkspaceError
+from trackway.flow.ahead import Ahead, Taken
 from trackway.flow.batch import Batch, fresh, joined, refusals
-from trackway.flow.decoding import decode
 from trackway.flow.facts import KnownFacts, stated
 from trackway.flow.ledger import caught_up
 from trackway.flow.shape import Shaper
 from trackway.model.event import Block
+from trackway.model.schema import Schema
 from trackway.model.time import MICROS, Duration
 from trackway.plan.config import Plan
 from trackway.store.control import Control
@@ -89,6 +90,8 @@ class Runner:
             self._dedup = Dedup(plan.data / "dedup", lake, Duration(plan.project.dedup_horizon).micros)
             self._facts = KnownFacts(lake)
             self._shaper = Shaper(plan)
+            self._limits = (BATCH, BATCH_BYTES)
+            self._ahead = Ahead(self._read, self._known)
         except BaseException:
             os.close(self._lock)
             raise
@@ -111,11 +114,18 @@ class Runner:
         """
         began = time.monotonic()
         self._heal()
-        blocks = self._next(most_records)
-        if not blocks:
+        position = self._lake.position()
+        waiting = sum(self._journal.backlog(position).values())
+        if not waiting:
             return None
-        batch = self._shaped(blocks)
-        position = blocks[-1].seq
+        self._limits = _limits(waiting, most_records)
+        taken = self._ahead.take(position)
+        if not taken.blocks:
+            return None
+        position, records = taken.blocks[-1].seq, sum(block.records for block in taken.blocks)
+        if waiting - records > BATCH:
+            self._ahead.begin(position)
+        batch = self._shaped(taken)
         self._clean = False
         events, facts = self._stored(batch)
         version = self._lake.commit(events, position, batch.note(self._pipeline))
@@ -124,25 +134,21 @@ class Runner:
         caught_up(self._lake, self._control)
         self._clean = True
         return Step(
-            position=position, version=version, records=sum(block.records for block in blocks),
-            seconds=time.monotonic() - began, **batch.bins(),
-        )  # fmt: skip
+            position=position, version=version, records=records, seconds=time.monotonic() - began, **batch.bins()
+        )
 
-    def _next(self, most_records: int | None) -> list[Block]:
-        position = self._lake.position()
-        if most_records is not None:
-            return self._journal.read(position, most_records, CATCH_UP_BYTES)
-        waiting = sum(self._journal.backlog(position).values())
-        limits = (CATCH_UP, CATCH_UP_BYTES) if waiting > 2 * BATCH else (BATCH, BATCH_BYTES)
-        return self._journal.read(position, *limits) if waiting else []
+    def _read(self, after: int) -> list[Block]:
+        return self._journal.read(after, *self._limits)
 
-    def _shaped(self, blocks: Sequence[Block]) -> Batch:
-        """Read, shaped, checked and deduplicated; nothing written yet."""
+    def _known(self, blocks: Sequence[Block]) -> dict[str, Schema]:
         lake = self._lake.schema()
-        sources = {block.source for block in blocks}
-        known = {source: self._shaper.known(source, lake) for source in sources}
-        batch = Batch(blocks)
-        for decoded in decode(blocks, known):
+        return {source: self._shaper.known(source, lake) for source in {block.source for block in blocks}}
+
+    def _shaped(self, taken: Taken) -> Batch:
+        """Shaped, checked and deduplicated; nothing written yet."""
+        lake = self._lake.schema()
+        batch = Batch(taken.blocks)
+        for decoded in taken.decoded:
             batch.unreadable(decoded)
             if decoded.events.num_rows:
                 shaped = self._shaper.shape(decoded, lake)
@@ -207,6 +213,7 @@ class Runner:
         """Release the lock; what was not committed is taken up by the next runner."""
         if self._lock >= 0:
             self._dedup.close()
+            self._ahead.close()
             self._shaper.close()
             os.close(self._lock)
             self._lock = -1
@@ -218,6 +225,13 @@ class Runner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _limits(waiting: int, most_records: int | None) -> tuple[int, int]:
+    """Most records and bytes of the next batch."""
+    if most_records is not None:
+        return most_records, CATCH_UP_BYTES
+    return (CATCH_UP, CATCH_UP_BYTES) if waiting > 2 * BATCH else (BATCH, BATCH_BYTES)
 
 
 def pipeline(plan: Plan) -> str:
