@@ -8,7 +8,7 @@ canonical JSON text. Names that differ only in case are one column, since to SQL
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -98,7 +98,8 @@ def property_name(path: Path) -> str:
 def tabulate(
     records: Records, known: Mapping[str, Kind], naming: Naming, *, ids: Collection[str] = IDS, most: int = MOST_COLUMNS
 ) -> pa.Table:
-    """The columns of `model.event.DECODED`, then one per name that `naming` gives, then `more` when needed.
+    """The columns of `model.event.DECODED`, then one per name that `naming` gives (the most frequent first, then
+    by name), then `more` when needed.
 
     `known` are the kinds of columns as the lake or the codec knows them; `ids` the columns that hold ids.
     """
@@ -132,7 +133,10 @@ class _Columns:
         """All columns, then `more`."""
         counts = np.bincount(self._cells.path, minlength=len(self._cells.paths))
         names, spilled = self._names(naming, counts)
-        groups = sorted(set(names.values()))
+        values: Counter[str] = Counter()
+        for path, name in names.items():
+            values[name] += int(counts[path])
+        groups = sorted(values, key=lambda name: (-values[name], name))
         number = {name: place for place, name in enumerate(groups)}
         group = np.full(len(self._cells.paths), len(groups) + 1, dtype=np.uint16)
         for path, name in names.items():
