@@ -16,10 +16,11 @@ import uvicorn
 from fastapi import FastAPI
 from segment.analytics.client import Client
 
-from trackway.api.collect import open_doors, routes
+from trackway.api.collect import choose, open_doors, routes
 from trackway.codecs.segment import Segment
-from trackway.errors import ConfigError, StorageError
+from trackway.errors import ConfigError, PayloadError, StorageError
 from trackway.model.schema import Schema
+from trackway.plan.component import Request
 from trackway.plan.config import check
 from trackway.store.journal import Journal
 
@@ -251,6 +252,15 @@ def test_a_source_without_keys_is_open_on_loopback_only(tmp_path):
     with pytest.raises(ConfigError, match="open to everybody") as error:
         open_doors(plan)
     assert error.value.path == "sources.web"
+
+
+def test_an_open_source_answers_only_this_machine_wherever_it_listens(tmp_path):
+    doors = open_doors(check({"sources": {"web": {"type": "http"}}}, tmp_path))["/v1/events"]
+    request = Request("/v1/events", {}, ONE)
+    assert choose(doors, request, ("127.0.0.1", 8700)).name == "web"
+    with pytest.raises(PayloadError, match="only this machine") as error:
+        choose(doors, request, ("192.0.2.7", 8700))
+    assert error.value.status == 401
 
 
 @pytest.mark.parametrize(

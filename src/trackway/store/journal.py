@@ -127,8 +127,6 @@ class Journal:
                 last, received_at = day.last()
                 if last > upto_seq or (received_at is not None and received_at >= before_micros):
                     break
-                with self._days_lock:
-                    self._days.pop(day.path.name, None)
                 day.delete()
                 deleted += 1
         return deleted
@@ -173,4 +171,6 @@ class Journal:
         except OSError as error:
             raise StorageError(f"the journal is gone: {error.strerror}", path=str(self.folder)) from error
         with self._days_lock:
+            for pruned in self._days.keys() - set(names):
+                self._days.pop(pruned).close()
             return [self._days.get(name) or self._days.setdefault(name, DayFile(self.folder / name)) for name in names]
