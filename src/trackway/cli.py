@@ -152,7 +152,7 @@ def status(context: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command()
-def inspect(file: Path, as_json: Json = False) -> None:
+def inspect(file: Annotated[Path, typer.Argument(metavar="FILE")], as_json: Json = False) -> None:
     """Profile a file before loading it: its format, its columns, its first events."""
     from trackway.terminal import paint
     from trackway.terminal.inspect import profile
@@ -219,7 +219,9 @@ def refused(
 @app.command()
 def ask(  # noqa: PLR0913, PLR0917 - the options of a verb
     context: typer.Context,
-    question: Annotated[str, typer.Argument(help="A name from the file, a JSON or TOML file, or - for JSON.")],
+    question: Annotated[
+        str, typer.Argument(metavar="QUESTION", help="A name from the file, a JSON or TOML file, or - for JSON.")
+    ],
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")] = False,
     engine: Annotated[str, typer.Option(help="columns, or sql for the reference.")] = "columns",
@@ -245,7 +247,9 @@ def ask(  # noqa: PLR0913, PLR0917 - the options of a verb
 
 
 @app.command()
-def sql(context: typer.Context, statement: str, as_json: Json = False) -> None:
+def sql(
+    context: typer.Context, statement: Annotated[str, typer.Argument(metavar="STATEMENT")], as_json: Json = False
+) -> None:
     """Run one read-only SELECT over the tables events, refused and identities."""
     from trackway.terminal import paint
 
@@ -255,7 +259,9 @@ def sql(context: typer.Context, statement: str, as_json: Json = False) -> None:
 
 
 @app.command()
-def trace(context: typer.Context, event_id: str, as_json: Json = False) -> None:
+def trace(
+    context: typer.Context, event_id: Annotated[str, typer.Argument(metavar="EVENT_ID")], as_json: Json = False
+) -> None:
     """The whole way of one event, verb by verb; exit 1 when there is no such event."""
     from trackway.terminal import paint
 
@@ -271,7 +277,10 @@ def trace(context: typer.Context, event_id: str, as_json: Json = False) -> None:
 
 
 @app.command("list")
-def list_types(kind: Annotated[str, typer.Argument(metavar="[KIND]")] = "", as_json: Json = False) -> None:
+def list_types(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="sources, codecs, transforms or queries.")] = "",
+    as_json: Json = False,
+) -> None:
     """The types of components there are, all or of one kind such as `sources`."""
     from trackway.terminal import paint
     from trackway.terminal.components import listed

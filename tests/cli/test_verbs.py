@@ -1,0 +1,227 @@
+"""The command line as people and scripts use it: what it prints, its exit codes, and never a traceback."""
+
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+
+import shop
+from trackway import cli
+
+
+@pytest.fixture
+def trackway(monkeypatch, capfd):
+    """Run a command line in this process: (exit code, standard output, standard error)."""
+
+    def run(*words, stdin=""):
+        monkeypatch.setattr(sys, "argv", ["trackway", *map(str, words)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capfd.readouterr()
+        assert "Traceback" not in err
+        return ended.value.code or 0, out, err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    return shop.fill(tmp_path_factory.mktemp("cli"))
+
+
+def test_a_new_workspace_runs_as_it_is_and_is_not_overwritten(trackway, tmp_path):
+    code, out, _ = trackway("init", tmp_path / "new")
+    assert code == 0
+    assert "load FILE --source files" in out
+    assert trackway("-C", tmp_path / "new", "check")[:2] == (
+        0, "ok: 2 sources, 0 transforms, 0 contracts, 4 queries, 1 tests\n",
+    )  # fmt: skip
+    code, out, _ = trackway("-C", tmp_path / "new", "test", "--json")
+    assert (code, json.loads(out)["tests"][0]["ok"]) == (0, True)
+    code, _, err = trackway("init", tmp_path / "new")
+    assert code == 2
+    assert "exists already\nHint:" in err
+    assert (tmp_path / "new" / ".gitignore").read_text().endswith("/data/\n")
+
+
+def test_loading_a_file_says_what_became_of_its_records(trackway, tmp_path):
+    shop.write_config(tmp_path)
+    lines = [json.dumps(event) for event in shop.EVENTS[:7]]
+    (tmp_path / "events.ndjson").write_text("\n".join([*lines, "{broken", ""]))
+    code, out, _ = trackway("-C", tmp_path, "load", tmp_path / "events.ndjson", "--source", "files")
+    assert code == 0
+    assert "7 stored" in out
+    assert "1 refused" in out
+    assert "trackway" in out.split("Ask next:")[1]
+    code, out, _ = trackway("-C", tmp_path, "ledger", "--json")
+    (files,) = [source for source in json.loads(out)["sources"] if source["source"] == "files"]
+    assert (code, files["received"], files["stored"], files["refused"], files["pending"]) == (0, 8, 7, 1, 0)
+    code, out, _ = trackway("-C", tmp_path, "refused")
+    assert "unreadable" in out
+    assert "{broken" in out
+
+
+def test_a_load_of_which_everything_was_refused_exits_with_one(trackway, tmp_path):
+    shop.write_config(tmp_path)
+    (tmp_path / "bad.ndjson").write_text('{"event": "Lost"}\n{"event": "Lost"}\n')
+    code, out, _ = trackway("-C", tmp_path, "load", tmp_path / "bad.ndjson", "--source", "files", "--json")
+    found = json.loads(out)
+    assert (code, found["received"], found["refused"], found["reasons"]) == (1, 2, 2, ["no_actor"])
+
+
+@pytest.mark.parametrize("form", ["name", "json file", "toml file", "standard input"])
+def test_a_question_is_a_name_a_file_or_standard_input(trackway, filled, tmp_path, form):
+    (tmp_path / "q.json").write_text(json.dumps(shop.FUNNEL))
+    steps = "steps = [{name='Home', when=\"path = '/'\"}, {name='Signed up', when=\"event = 'Signed Up'\"}]"
+    (tmp_path / "q.toml").write_text(f'type = "funnel"\nwithin = "1d"\n{steps}\n')
+    typed = {
+        "name": "signups",
+        "json file": tmp_path / "q.json",
+        "toml file": tmp_path / "q.toml",
+        "standard input": "-",
+    }
+    code, out, _ = trackway("-C", filled, "ask", typed[form], "--json", stdin=json.dumps(shop.FUNNEL))
+    answer = json.loads(out)
+    assert (code, answer["ok"], answer["type"]) == (0, True, "funnel")
+    assert [row["actors"] for row in answer["rows"]] == [3, 2]
+    assert {"lake_version", "events", "actors", "exact", "elapsed_ms"} <= set(answer["stands_on"])
+
+
+@pytest.mark.parametrize(
+    ("question", "seen"),
+    [
+        (shop.FUNNEL, ["Signed up", "66.7 %", "█", "1 h 2 min"]),
+        ({"type": "trend", "measure": "actors", "from": "2026-11-02", "to": "2026-11-05"}, ["3 Nov 2026", "█"]),
+        ({"type": "trend", "by": ["event"], "from": "2026-11-02"}, ["Page Viewed", "█", "highest"]),
+        (shop.RETENTION, ["2 Nov 2026", "50 %", "actors"]),
+    ],
+    ids=["funnel", "trend", "trend by event", "retention"],
+)
+def test_answers_are_drawn_for_people(trackway, filled, question, seen):
+    code, out, _ = trackway("-C", filled, "ask", "-", stdin=json.dumps(question))
+    assert code == 0
+    assert [text for text in [*seen, "lake version", "exact"] if text not in out] == []
+
+
+def test_an_answer_can_be_csv_and_asked_of_the_reference_and_of_an_earlier_version(trackway, filled):
+    question = json.dumps(shop.RETENTION)
+    _, csv, _ = trackway("-C", filled, "ask", "-", "--csv", stdin=question)
+    assert csv.splitlines()[0].startswith("cohort,actors,period,returned,rate")
+    _, columns, _ = trackway("-C", filled, "ask", "-", "--json", stdin=question)
+    _, sql, _ = trackway("-C", filled, "ask", "-", "--json", "--engine", "sql", stdin=question)
+    version = json.loads(columns)["stands_on"]["lake_version"]
+    _, then, _ = trackway("-C", filled, "ask", "-", "--json", "--as-of", version, stdin=question)
+    assert json.loads(columns)["rows"] == json.loads(sql)["rows"] == json.loads(then)["rows"]
+
+
+WRONG = [
+    (["-C", "{empty}", "ledger"], "no trackway.toml"),
+    (["-C", "{filled}", "ask", "singups"], "did you mean 'signups'?"),
+    (["-C", "{filled}", "ask", "-"], "not JSON"),
+    (["-C", "{filled}", "ask", "signups", "--engine", "magic"], "engine: no engine 'magic'"),
+    (["-C", "{filled}", "load", "nothing.log", "--source", "files"], "no file nothing.log"),
+    (["-C", "{filled}", "load", "{filled}/trackway.toml", "--source", "web"], "does not read files"),
+    (["-C", "{filled}", "sql", "drop table events"], "only SELECT"),
+    (["-C", "{filled}", "sql", "select nothing from events"], "nothing"),
+    (["-C", "{filled}", "run", "--role", "flwo"], "did you mean 'flow'?"),
+    (["-C", "{filled}", "run", "--listen", "here"], "expected an address"),
+    (["show", "sources.flie"], "did you mean 'file'?"),
+    (["show", "file"], "KIND.TYPE"),
+    (["list", "source"], "did you mean 'sources'?"),
+    (["inspect", "{filled}/nothing.log"], "nothing.log"),
+    (["nothing"], "nothing"),
+    (["-C", "{filled}", "ask"], "QUESTION"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), WRONG, ids=[" ".join(words[-2:]) for words, _ in WRONG])
+def test_wrong_use_is_told_in_a_sentence_and_exits_with_two(trackway, filled, tmp_path, words, said):
+    code, out, err = trackway(*[word.format(filled=filled, empty=tmp_path) for word in words], stdin="{")
+    assert code == 2
+    assert said in err
+    assert out == ""
+
+
+def test_with_json_a_mistake_is_the_one_error_shape_on_standard_output(trackway, filled):
+    question = json.dumps({"type": "trend", "where": "contry = 'DE'"})
+    code, out, err = trackway("-C", filled, "ask", "-", "--json", stdin=question)
+    shape = json.loads(out)
+    assert (code, err) == (2, "")
+    assert set(shape) == {"ok", "error", "errors", "hint", "status"}
+    assert shape["hint"] == "did you mean 'country'?"
+
+
+def test_check_lists_everything_wrong_and_exits_with_one(trackway, tmp_path):
+    shop.write_config(tmp_path, '[project]\ntimezone = "Mars"\n[sources.web]\ntype = "htpp"\n')
+    code, _, err = trackway("-C", tmp_path, "check")
+    assert code == 1
+    assert "project.timezone" in err
+    assert "sources.web.type: unknown type 'htpp'" in err
+    assert "Hint: did you mean 'http'?" in err
+
+
+def test_a_rehearsal_that_does_not_go_as_expected_says_how(trackway, tmp_path):
+    case = """
+[[tests]]
+name   = "all of it is stored"
+source = "web"
+given  = [{ event = "A", user_id = "u", plan = "pro" }, { event = "B" }]
+then   = { stored = 2, reasons = { no_actor = 0 }, events = [{ event = "A", plan = "free" }] }
+"""
+    shop.write_config(tmp_path, shop.CONFIG + case)
+    code, out, _ = trackway("-C", tmp_path, "test", "--json")
+    (result,) = json.loads(out)["tests"]
+    assert code == 1
+    assert result["problems"][:2] == ["stored: expected 2, got 1", "refused because of no_actor: expected 0, got 1"]
+    assert "no stored event with" in result["problems"][-1]
+    assert not (tmp_path / "data").exists(), "the real data is not touched"
+
+
+def test_a_trace_prints_the_sentence(trackway, filled):
+    code, out, _ = trackway("-C", filled, "trace", "e2")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines() if line.strip()][:3] == ["arrived", "kept", "read"]
+    assert trackway("-C", filled, "trace", "nobody")[0] == 1
+
+
+def test_sql_lists_rows_and_status_the_workspace(trackway, filled):
+    statement = "select event, count(*) as n from events group by 1 order by 2 desc"
+    _, out, _ = trackway("-C", filled, "sql", statement, "--json")
+    assert json.loads(out)["rows"][0] == {"event": "Page Viewed", "n": 4}
+    assert "Page Viewed" in trackway("-C", filled, "sql", statement)[1]
+    _, out, _ = trackway("-C", filled, "status", "--json")
+    assert json.loads(out)["stored"] == 7
+
+
+def test_the_registry_is_shown_with_options_defaults_and_schema(trackway):
+    assert "How many events or actors there are over time." in trackway("list", "queries")[1]
+    _, out, _ = trackway("show", "queries.trend")
+    assert "events or actors" in out
+    _, out, _ = trackway("show", "queries.trend", "--json")
+    found = json.loads(out)
+    assert found["schema"]["properties"]["every"]["default"] == "1d"
+    assert {"name", "type", "default", "required", "text"} == set(found["options"][0])
+
+
+def test_a_file_is_profiled_before_it_is_loaded(trackway, tmp_path):
+    line = '10.0.0.1 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 12 "-" "Mozilla/5.0"\n'
+    (tmp_path / "access.log").write_text(line * 3 + "not a line\n")
+    code, out, _ = trackway("inspect", tmp_path / "access.log", "--json")
+    found = json.loads(out)
+    columns = {column["column"]: column for column in found["columns"]}
+    assert (code, found["codec"], found["records"], found["refused"]) == (0, "access_log", 4, 1)
+    assert (columns["status"]["kind"], columns["path"]["example"]) == ("integer", "/a")
+    assert found["events"][0]["method"] == "GET"
+    assert "expand_user_agent" in trackway("inspect", tmp_path / "access.log")[1]
+
+
+def test_help_is_quick_since_engines_are_imported_by_the_verb_that_needs_them():
+    heavy = ["numpy", "pyarrow", "duckdb", "numba", "deltalake", "fastapi", "pydantic", "sqlglot", "rich.table"]
+    script = f"import sys, trackway.cli; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    done = subprocess.run([sys.executable, "-m", "trackway", "--help"], capture_output=True, text=True, check=True)
+    assert "ask " in done.stdout
