@@ -56,6 +56,8 @@ def lake(tmp_path: Path) -> Lake:
 def test_an_empty_lake_answers_with_nothing(lake: Lake) -> None:
     assert (lake.version(), lake.position(), lake.files(), lake.refused().num_rows) == (-1, 0, [], 0)
     assert lake.sql("select count(*) as n from events").to_pylist() == [{"n": 0}]
+    assert lake.sql("select * from refused").schema.names == REFUSED.names
+    assert lake.sql("select * from identities").num_rows == 0
 
 
 def test_a_commit_moves_position_and_rows_together_and_an_empty_one_moves_the_position(lake: Lake) -> None:

@@ -22,7 +22,7 @@ from trackway.model.schema import ENVELOPE, Schema, kind_of
 from trackway.store import views
 from trackway.store.compaction import compact
 from trackway.store.delta import Commit, Table
-from trackway.store.identity import FACTS
+from trackway.store.identity import FACTS, resolve
 from trackway.store.keys import order
 
 REFUSED = pa.schema(
@@ -54,6 +54,7 @@ class Lake:
             "identities": Table(folder / "identities"),
         }
         self._events = self.tables["events"]
+        self._resolved: tuple[int, pa.Table, pa.Table] | None = None
 
     # ── what is there ───────────────────────────────────────────────────────────────────────────────
 
@@ -151,6 +152,14 @@ class Lake:
         position = self.position(version)
         table = self.tables[name].read(schema)
         return table.filter(pc.less_equal(table["block"], position))
+
+    def resolved(self, version: int) -> tuple[pa.Table, pa.Table]:
+        """The identity facts up to a version, and the mapping they resolve to (`identity.resolve`)."""
+        seen = self._resolved
+        if seen is None or seen[0] != version:
+            facts = self.identities(version)
+            seen = self._resolved = (version, facts, resolve(facts))
+        return seen[1], seen[2]
 
     def find(self, condition: str, values: Sequence[Any], most: int = 10) -> list[dict[str, Any]]:
         """The first events for which a condition (DuckDB text with `?`) holds, each with its `file`, and its

@@ -17,10 +17,15 @@ import pyarrow as pa
 from trackway.errors import QuestionError
 from trackway.model.condition import literal, quoted
 from trackway.model.schema import SQL, Schema
-from trackway.store.identity import resolve
 
 if TYPE_CHECKING:
     from trackway.store.lake import Lake
+
+REFUSED_SQL = {
+    "source": "varchar", "reason": "varchar", "detail": "varchar", "step": "varchar", "block": "bigint",
+    "row": "bigint", "received_at": "timestamptz", "refused_at": "timestamptz", "raw": "blob", "parsed": "varchar",
+    "pipeline": "varchar",
+}  # fmt: skip
 
 
 def connect(lake: Lake, version: int | None) -> duckdb.DuckDBPyConnection:
@@ -28,12 +33,12 @@ def connect(lake: Lake, version: int | None) -> duckdb.DuckDBPyConnection:
     version = lake.version() if version is None else version
     connection = duckdb.connect(config={"python_enable_replacements": False})
     connection.execute("set timezone = 'UTC'")
-    facts = lake.identities(version)
-    mapping = resolve(facts)
-    for name, table in (("identities", facts), ("refused", lake.refused(version)), ("resolved", mapping)):
+    facts, mapping = lake.resolved(version)
+    for name, table in (("identities", facts), ("resolved", mapping)):
         connection.register(f"arrow_{name}", table)
         connection.execute(f"create table {name} as select * from arrow_{name}")
         connection.unregister(f"arrow_{name}")
+    connection.execute(f"create view refused as {_refused(lake, version)}")
     schema = lake.schema(version)
     connection.execute(f"create view stored as {_events(lake, version, schema)}")
     if mapping.num_rows == 0:
@@ -65,6 +70,18 @@ def _events(lake: Lake, version: int, schema: Schema) -> str:
         quoted(name) if name in held else f"null::{SQL[kind]} as {quoted(name)}" for name, kind in schema.items()
     )
     return f"select {columns} from {source}{beyond}"
+
+
+def _refused(lake: Lake, version: int) -> str:
+    """The SELECT of all refusals up to a version: a view, since refused bytes may be many."""
+    files = lake.tables["refused"].files()
+    if not files:
+        return (
+            f"select {', '.join(f'null::{type_} as {quoted(name)}' for name, type_ in REFUSED_SQL.items())} where false"
+        )
+    listed = ", ".join(literal(path) for path in files)
+    columns = ", ".join(map(quoted, REFUSED_SQL))
+    return f"select {columns} from read_parquet([{listed}]) where block <= {lake.position(version)}"
 
 
 def find(lake: Lake, condition: str, values: Sequence[Any], most: int) -> list[dict[str, Any]]:
