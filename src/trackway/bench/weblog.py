@@ -1,7 +1,7 @@
 """`trackway bench weblog`: an access log from the file to the first answer, against GoAccess on the same file.
 
-The log is a real one repeated to a million lines. Each copy is later in time and from other addresses than
-the one before, so that no line is there twice that was not twice in the original.
+The log is a real one of four days, made busier: every line is followed by its copies from other addresses, up to
+a million lines in all, so that the order of time stays and no line is there twice that was not twice before.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,7 @@ LINES = 1_000_000
 ROUNDS = 3
 REAL = Path(__file__).parents[4] / "shared" / "data" / "weblogs" / "apache_combined.log"
 """Beside the repository; made up by `worlds.weblog` when it is not there."""
-APART = timedelta(days=5)
-"""By how much each copy is later than the one before."""
-SHAPE = re.compile(rb"^(\d+)\.(\d+)(\.\d+\.\d+ [^\[]*\[)([^\]]+)(\].*)$", re.DOTALL)
-MOMENT = "%d/%b/%Y:%H:%M:%S %z"
+ADDRESS = re.compile(rb"^(\d+)\.(\d+)(\.\d+\.\d+ .*)$", re.DOTALL)
 GOACCESS = ("goaccess", "--log-format=COMBINED", "--no-progress", "--no-global-config")
 
 
@@ -84,25 +81,23 @@ def measure(lines: int, place: Path, *, rounds: int = ROUNDS) -> dict[str, Any]:
 
 
 def write_log(file: Path, lines: int, source: Path | None) -> None:
-    """`lines` lines in a file, copies of the source (or of a made-up log), each later and from elsewhere."""
+    """`lines` lines in a file: those of the source (or of a made-up log), each with its copies from elsewhere."""
     original = source.read_bytes().splitlines(keepends=True) if source else list(access_log())
+    copies, more = divmod(lines, len(original))
     with file.open("wb") as output:
-        output.writelines(_repeated(original, lines))
+        for number, line in enumerate(original):
+            output.writelines(_copies(line, copies + (number < more)))
 
 
-def _repeated(original: list[bytes], lines: int) -> Iterator[bytes]:
-    parsed = [SHAPE.match(line) for line in original]
-    for number in range(lines):
-        copy, index = divmod(number, len(original))
-        match = parsed[index]
-        yield _moved(match, copy) if match and copy else original[index]
-
-
-def _moved(match: re.Match[bytes], copy: int) -> bytes:
-    first, second, middle, moment, rest = match.groups()
-    later = datetime.strptime(moment.decode(), MOMENT) + copy * APART  # noqa: DTZ007 - MOMENT ends in %z
-    address = b"%d.%d" % ((int(first) + copy // 256) % 256, (int(second) + copy) % 256)
-    return address + middle + later.strftime(MOMENT).encode() + rest
+def _copies(line: bytes, wanted: int) -> Iterator[bytes]:
+    """The line, then the same from other addresses; a line without an address as it is."""
+    match = ADDRESS.match(line)
+    for copy in range(wanted):
+        if match is None or copy == 0:
+            yield line
+        else:
+            first, second, rest = match.groups()
+            yield b"%d.%d%s" % ((int(first) + copy // 256) % 256, (int(second) + copy) % 256, rest)
 
 
 def _trackway(file: Path, root: Path) -> tuple[float, int]:
