@@ -39,9 +39,7 @@ class Applied:
     def left(self, bin_: str) -> list[dict[str, Any]]:
         """Events that were dropped or refused, each with its `why`."""
         gone = [(row, self.legend[row[LEFT] - 1]) for row in self.rows if row[LEFT]]
-        return [
-            {**self._plain(row), "why": row[DETAIL], "reason": way.reason} for row, way in gone if way.bin == bin_
-        ]
+        return [{**self._plain(row), "why": row[DETAIL], "reason": way.reason} for row, way in gone if way.bin == bin_]
 
     def _plain(self, row: dict[str, Any]) -> dict[str, Any]:
         return {name: row[name] for name in self.kinds if row[name] is not None}

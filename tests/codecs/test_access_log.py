@@ -21,7 +21,7 @@ LINE = re.compile(
 )  # fmt: skip
 REQUEST = re.compile(rb"([A-Za-z_-]+) (.+?)(?: (HTTP/[^ ]+))?", re.DOTALL)
 TIME = re.compile(r"(\d\d)/(\w{3})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)", re.ASCII)
-MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 LETTERS = {"b": b"\b", "f": b"\f", "n": b"\n", "r": b"\r", "t": b"\t", "v": b"\v"}
 
 
@@ -44,8 +44,9 @@ def oracle(line: bytes) -> dict | str:
     more = {"ident": ident, "request": None if asked else unescaped(request), "rest": rest or tail}
     more = {name: value.decode() for name, value in more.items() if value not in (None, b"", b"-")}
     found = {
-        "ip": ip, "user": unescaped(user), "method": method, "path": unescaped(path), "query": unescaped(query) if mark else None,
-        "protocol": protocol, "referrer": unescaped(referrer), "user_agent": unescaped(agent),
+        "ip": ip, "user": unescaped(user), "method": method, "path": unescaped(path),
+        "query": unescaped(query) if mark else None, "protocol": protocol,
+        "referrer": unescaped(referrer), "user_agent": unescaped(agent),
     }  # fmt: skip
     texts = {name: None if not raw_or_null(value) else value.decode() for name, value in found.items()}
     who = f"{texts['ip'] or '-'} {texts['user_agent'] or '-'}".encode()
@@ -106,12 +107,11 @@ def decode(body: bytes) -> list[dict | str]:
 def line(**parts: str) -> bytes:
     """A line of a log, good but for the parts given."""
     known = {
-        "ip": "1.2.3.4", "ident": "-", "user": "-", "time": "17/May/2015:10:05:03 +0000", "request": "GET /a?b=c HTTP/1.1",
-        "status": "200", "bytes": "12", "tail": ' "http://ref/" "curl/8"',
+        "ip": "1.2.3.4", "ident": "-", "user": "-", "time": "17/May/2015:10:05:03 +0000",
+        "request": "GET /a?b=c HTTP/1.1", "status": "200", "bytes": "12", "tail": ' "http://ref/" "curl/8"',
     } | parts  # fmt: skip
-    return (
-        '{ip} {ident} {user} [{time}] "{request}" {status} {bytes}{tail}'.format(**known).encode("utf-8", "surrogateescape")
-    )  # fmt: skip
+    text = '{ip} {ident} {user} [{time}] "{request}" {status} {bytes}{tail}'.format(**known)
+    return text.encode("utf-8", "surrogateescape")
 
 
 def test_a_combined_line_becomes_a_request():
@@ -212,7 +212,9 @@ VALID = st.builds(
     time=st.datetimes(min_value=datetime(1700, 1, 1), max_value=datetime(9990, 1, 1)).map(
         lambda t: f"{t.day:02d}/{MONTHS[t.month - 1]}/{t.year:04d}:{t:%H:%M:%S} +0130"
     ),
-    request=st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters='"\\'), max_size=20).map("GET /".__add__),
+    request=st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters='"\\'), max_size=20).map(
+        "GET /".__add__
+    ),
     tail=st.sampled_from(["", ' "-" "-"', ' "a" "b" c', ' "a\\"b" "\\x41\\xff"', " rest", ' "a" ""', " "]),
 )
 

@@ -27,7 +27,9 @@ def decode(body, known=None, **headers):
     table.validate(full=True)
     rows = []
     for row in table.to_pylist():
-        values = {k: v for k, v in row.items() if k not in ("block", "row", "raw", "reason", "detail") and v is not None}
+        values = {
+            k: v for k, v in row.items() if k not in ("block", "row", "raw", "reason", "detail") and v is not None
+        }
         rows.append((row["reason"], row["detail"]) if row["reason"] else values)
     assert len(rows) == sum(block.records for block in blocks)
     return rows

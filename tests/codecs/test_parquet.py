@@ -30,10 +30,12 @@ def decode(table, known=None, **headers):
 
 def test_types_become_kinds():
     table = pa.table({
-        "event": ["e"], "time": pa.array([datetime(2020, 1, 2, 3)], pa.timestamp("ms")), "user_id": pa.array([7], pa.int32()),
-        "small": pa.array([1], pa.int8()), "big": pa.array([2**63], pa.uint64()), "price": pa.array([Decimal("1.50")]),
-        "ratio": pa.array([0.5], pa.float32()), "ok": [True], "day": [date(2020, 1, 2)], "plan": pa.array(["pro"]).dictionary_encode(),
-        "address": [{"city": "Bonn", "geo": {"lat": 50.7}}], "tags": [["a", "b"]], "blob": [b"text"], "none": pa.nulls(1),
+        "event": ["e"], "time": pa.array([datetime(2020, 1, 2, 3)], pa.timestamp("ms")),
+        "user_id": pa.array([7], pa.int32()), "small": pa.array([1], pa.int8()), "big": pa.array([2**63], pa.uint64()),
+        "price": pa.array([Decimal("1.50")]), "ratio": pa.array([0.5], pa.float32()), "ok": [True],
+        "day": [date(2020, 1, 2)], "plan": pa.array(["pro"]).dictionary_encode(),
+        "address": [{"city": "Bonn", "geo": {"lat": 50.7}}], "tags": [["a", "b"]], "blob": [b"text"],
+        "none": pa.nulls(1),
     })  # fmt: skip
     [row] = decode(table).drop_columns(["block", "row", "raw", "reason", "detail"]).to_pylist()
     assert row == {
@@ -46,7 +48,11 @@ def test_types_become_kinds():
 def test_a_source_may_name_the_envelope():
     table = pa.table({"action": ["Buy"], "at": [1431857103], "id": [7]})
     found = decode(table, columns=json.dumps({"event": "action", "time": "at", "user_id": "id"})).to_pylist()[0]
-    assert (found["event"], found["time"], found["user_id"]) == ("Buy", datetime(2015, 5, 17, 10, 5, 3, tzinfo=UTC), "7")
+    assert (found["event"], found["time"], found["user_id"]) == (
+        "Buy",
+        datetime(2015, 5, 17, 10, 5, 3, tzinfo=UTC),
+        "7",
+    )
 
 
 def test_known_columns_keep_their_kind():

@@ -107,7 +107,8 @@ def test_extract_makes_a_column_of_every_named_group(run):
     options = {"type": "extract", "column": "path", "pattern": "^/(?P<section>[a-z]+)(/(?P<slug>[^/]+))?"}
     done = run(options, [{"path": "/blog/hello"}, {"path": "/blog"}, {"path": "-"}])
     assert done.stay == [
-        {"path": "/blog/hello", "section": "blog", "slug": "hello"}, {"path": "/blog", "section": "blog"}, {"path": "-"},
+        {"path": "/blog/hello", "section": "blog", "slug": "hello"}, {"path": "/blog", "section": "blog"},
+        {"path": "-"},
     ]  # fmt: skip
 
 
@@ -117,7 +118,9 @@ def test_extract_leaves_what_it_does_not_find(run):
     assert [event["section"] for event in done.stay] == ["old", "new"]
 
 
-@pytest.mark.parametrize(("pattern", "complaint"), [("(", "cannot read"), ("a+", "no named group"), ("(?=x)(?P<y>x)", "cannot read")])
+@pytest.mark.parametrize(
+    ("pattern", "complaint"), [("(", "cannot read"), ("a+", "no named group"), ("(?=x)(?P<y>x)", "cannot read")]
+)
 def test_extract_says_what_is_wrong_with_a_pattern(pattern, complaint):
     with pytest.raises(ConfigError, match=complaint):
         component("transforms", {"type": "extract", "column": "x", "pattern": pattern}, "t")

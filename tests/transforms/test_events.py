@@ -10,7 +10,9 @@ from trackway.plan.config import component
 
 
 def test_drop_events_drops_those_for_which_where_holds(run):
-    done = run({"type": "drop_events", "where": "path = '/health'"}, [{"path": "/health"}, {"path": "/"}, {"path": None}])
+    done = run(
+        {"type": "drop_events", "where": "path = '/health'"}, [{"path": "/health"}, {"path": "/"}, {"path": None}]
+    )
     assert done.stay == [{"path": "/"}, {}]
     assert len(done.left("dropped")) == 1
 
@@ -83,7 +85,8 @@ def test_dedupe_does_not_mix_up_values_of_neighbouring_columns(run):
         ({}, "1431857103000000", datetime(2015, 5, 17, 10, 5, 3)),
         ({"unit": "s"}, "99999999999", datetime(5138, 11, 16, 9, 46, 39)),
         ({"formats": ["%d.%m.%Y %H:%M"]}, "17.05.2015 10:05", datetime(2015, 5, 17, 10, 5)),
-        ({"formats": ["%d.%m.%Y", "%d/%b/%Y:%H:%M:%S %z"]}, "17/May/2015:10:05:03 +0200", datetime(2015, 5, 17, 8, 5, 3)),
+        ({"formats": ["%d.%m.%Y", "%d/%b/%Y:%H:%M:%S %z"]}, "17/May/2015:10:05:03 +0200",
+         datetime(2015, 5, 17, 8, 5, 3)),
     ],
 )  # fmt: skip
 def test_time_reads_what_people_write(run, options, value, expected):

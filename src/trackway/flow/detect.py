@@ -54,7 +54,10 @@ def detect(path: Path, codec: str = "auto", encoding: str = "auto", *, growing: 
             if not piece:
                 break
             sample += piece
-    found = detect_text(sample, codec, whole=len(sample) < SAMPLE and not growing)
+    whole = len(sample) < SAMPLE and not growing
+    found = detect_text(sample, codec, whole=whole)
+    if found is None and {".csv", ".tsv"} & set(path.suffixes):
+        found = detect_text(sample, "csv", whole=whole)
     if growing and sample.count(b"\n") < 2 and (found is None or found.codec == "csv"):
         found = Detected("")
     if found is None:
@@ -113,12 +116,12 @@ def _table(text: str, *, sure: bool = False) -> Detected | None:
     best: tuple[float, int, str] = (0.0, 0, "")
     for delimiter in DELIMITERS:
         rows = _rows(text, delimiter)
-        if not rows or (len(rows[0]) < 2 and not sure):
+        if not rows or (not sure and (len(rows[0]) < 2 or len(rows) < 2)):
             continue
         alike = sum(len(row) == len(rows[0]) for row in rows) / len(rows)
         best = max(best, (round(alike, 1) if len(rows[0]) > 1 else 0.1, len(rows[0]), delimiter))
     share, _, delimiter = best
-    if share < 0.1 or (not sure and share < 0.5):
+    if share < 0.1 or (not sure and share <= 0.5):
         return None
     names = [name.strip() for name in _rows(text, delimiter)[0]]
     numeric = any(NUMBER.match(name) for name in names)

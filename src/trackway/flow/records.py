@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from trackway.flow.spans import Bytes, Ints, as_array, join, line_spans
 from trackway.model.event import Reason
@@ -65,10 +66,10 @@ class Cutter(ABC):
         self.limit = limit
         """Largest record in bytes."""
         self._kept = min(KEPT, limit)
+        self._too_large = (Reason.TOO_LARGE, f"longer than {limit:,} bytes")
         self._pending = b""
         self._at = 0
         self._large: Bad | None = None
-        self._dropped = 0
 
     @property
     def holding(self) -> bool:
@@ -95,10 +96,9 @@ class Cutter(ABC):
         begin = self._at
         self._at += found.used
         self._pending = data[found.used :]
-        if len(self._pending) > self.limit:
-            self._large = Bad(self._at, self._pending[: self._kept], Reason.TOO_LARGE, "")
-            self._dropped = len(self._pending)
-            self._at += self._dropped
+        if len(self._pending) > self.limit + len("\r"):
+            self._large = Bad(self._at, self._pending[: self._kept], *self._too_large)
+            self._at += len(self._pending)
             self.begin_skip(self._pending)
             self._pending = b""
         return self._cut(as_array(data), found, begin, bad)
@@ -124,23 +124,20 @@ class Cutter(ABC):
         length = self.skip(piece, final=final)
         done = length <= len(piece)
         length = min(length, len(piece))
-        self._dropped += length
         self._at += length
         if done:
-            self._dropped -= piece[length - 1 : length] == b"\n"
-            detail = f"a record of {self._dropped:,} bytes; at most {self.limit:,}"
-            bad.append(Bad(self._large.offset, self._large.raw, Reason.TOO_LARGE, detail))
+            bad.append(self._large)
             self._large = None
         return piece[length:]
 
     def _cut(self, data: Bytes, found: Found, begin: int, bad: list[Bad]) -> Cut:
         starts, ends = found.starts, found.ends
         lengths = ends - starts
-        out = set(np.flatnonzero(lengths > self.limit).tolist()) | set(found.broken)
+        large = set(np.flatnonzero(lengths > self.limit).tolist())
+        out = large | set(found.broken)
         for row in sorted(out):
             raw = data[starts[row] : min(ends[row], starts[row] + self._kept)].tobytes()
-            large = (Reason.TOO_LARGE, f"a record of {lengths[row]:,} bytes; at most {self.limit:,}")
-            bad.append(Bad(begin + int(starts[row]), raw, *found.broken.get(row, large)))
+            bad.append(Bad(begin + int(starts[row]), raw, *(self._too_large if row in large else found.broken[row])))
         if out:
             keep = np.ones(len(starts), dtype=bool)
             keep[sorted(out)] = False
@@ -202,24 +199,37 @@ class Elements(Cutter):
         broken: dict[int, tuple[Reason, str]] = {}
         at = rows = 0
         while True:
-            first, last, bad, at, self._inside = _elements(array, at, self._inside)
+            first, last, bad, within, at, self._inside = _elements(array, at, self._inside)
+            cut, length = self._first_unclosed(data, first, last)
+            if length:
+                first, last, at, self._inside = first[:cut], last[:cut], int(first[cut]), bool(within[cut])
             starts.append(first)
             ends.append(last)
-            broken |= {rows + int(row): (Reason.UNREADABLE, "a line break inside a text") for row in bad}
+            broken |= {
+                rows + int(row): (Reason.UNREADABLE, "a line break inside a text") for row in bad[bad < len(first)]
+            }
             rows += len(first)
-            rest = data[at:]
-            if not rest or not (final or len(rest) > self.limit):
+            rest = len(data) - at
+            if not length and rest and (final or rest > self.limit):
+                length = _unclosed(data[at : at + self.limit])
+            if length:
+                broken[rows] = (Reason.UNREADABLE, "a text without its closing quote")
+            elif rest and final:
+                broken[rows], length = (Reason.TRUNCATED, "ends in the middle of a record"), rest
+            else:
                 break
-            length = _unclosed(rest[: self.limit])
-            if not length and not final:
-                break
-            detail = "a text without its closing quote" if length else "ends in the middle of a record"
-            broken[rows] = (Reason.UNREADABLE if length else Reason.TRUNCATED, detail)
             starts.append(np.array([at]))
-            at += length or len(rest)
-            ends.append(np.array([at]))
+            ends.append(np.array([at + length]))
+            at += length
             rows += 1
         return Found(np.concatenate(starts), np.concatenate(ends), at, broken)
+
+    def _first_unclosed(self, data: bytes, starts: Ints, ends: Ints) -> tuple[int, int]:
+        """The first element over the limit that had better end earlier, and its better length; else zeros."""
+        for row in np.flatnonzero(ends - starts > self.limit).tolist():
+            if length := _unclosed(data[starts[row] : starts[row] + self.limit]):
+                return row, length
+        return 0, 0
 
     def begin_skip(self, data: bytes) -> None:
         """Remembers how deep inside the element its beginning leads."""
@@ -263,6 +273,9 @@ def _element(data: Bytes, at: int, state: Ints) -> int:  # noqa: C901 - one stat
                 state[1] = 0
             if byte == 10:
                 state[1], state[2], state[3] = 0, 0, 1
+                end = _closed(data, at, state[0])
+                if end >= 0:
+                    return end  # type: ignore[no-any-return]
         elif byte == 34:
             state[1] = 1
         elif byte in (123, 91):
@@ -278,10 +291,29 @@ def _element(data: Bytes, at: int, state: Ints) -> int:  # noqa: C901 - one stat
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _elements(data: Bytes, at: int, inside: bool) -> tuple[Ints, Ints, Ints, int, bool]:
+def _closed(data: Bytes, at: int, depth: int) -> int:
+    """The end of an element whose last line, up to `at`, ends with as many brackets as are open; else -1.
+
+    Such brackets seem to stand in a text, but it is the text that lacks its quote.
+    """
+    end = -1
+    while at > 0 and depth > 0:
+        at -= 1
+        if data[at] in (125, 93):
+            end = max(end, at + 1)
+            depth -= 1
+        elif data[at] not in (9, 13, 32, 44) or (data[at] == 44 and end >= 0):
+            break
+    return end if depth == 0 else -1
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _elements(data: Bytes, at: int, inside: bool) -> tuple[Ints, Ints, Ints, NDArray[np.bool_], int, bool]:
+    """Starts and ends of whole elements, which are broken, which lie inside an array, and where this stopped."""
     starts = np.empty(len(data) // 2 + 1, dtype=np.int64)
     ends = np.empty(len(data) // 2 + 1, dtype=np.int64)
     broken = np.zeros(len(data) // 2 + 1, dtype=np.bool_)
+    within = np.zeros(len(data) // 2 + 1, dtype=np.bool_)
     state = np.zeros(4, dtype=np.int64)
     rows = 0
     while at < len(data):
@@ -299,10 +331,11 @@ def _elements(data: Bytes, at: int, inside: bool) -> tuple[Ints, Ints, Ints, int
             end = _element(data, at if byte != 93 else at + 1, state)
             if end < 0:
                 break
-            starts[rows], ends[rows], broken[rows] = at, end, state[3] == 1
+            starts[rows], ends[rows], broken[rows], within[rows] = at, end, state[3] == 1, inside
             rows += 1
             at = end
-    return starts[:rows].copy(), ends[:rows].copy(), np.flatnonzero(broken[:rows]), at, inside
+    odd = np.flatnonzero(broken[:rows])
+    return starts[:rows].copy(), ends[:rows].copy(), odd, within[:rows].copy(), at, inside
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

@@ -18,6 +18,7 @@ was not read yet is read. The last line waits until it is whole when following, 
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import logging
@@ -115,7 +116,7 @@ class File(Source):
     @classmethod
     def _known_encoding(cls, value: str) -> str:
         try:
-            b"".decode("utf-8" if value == "auto" else value)
+            codecs.lookup("utf-8" if value == "auto" else value)
         except LookupError as error:
             raise ValueError(f"unknown encoding '{value}', expected one such as 'latin-1' or 'utf-16'") from error
         return value
