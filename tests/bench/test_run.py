@@ -48,10 +48,15 @@ def test_an_unknown_engine_is_told_with_a_suggestion() -> None:
         run.available(["dukdb"])
 
 
+def test_an_unknown_benchmark_is_told_with_a_suggestion() -> None:
+    with pytest.raises(QuestionError, match="weblog"):
+        run.bench("webblog", 1_000, [], json=False, keep=None, write=None)
+
+
 def test_a_run_replaces_its_own_section_of_a_document(measured, tmp_path) -> None:
     page = tmp_path / "benchmarks.md"
-    page.write_text("# Before\n\n<!-- engines -->\nNot measured yet.\n<!-- /engines -->\n\nAfter\n")
-    Document(page).replace("engines", measured)
+    page.write_text("# Before\n\n<!-- questions -->\nNot measured yet.\n<!-- /questions -->\n\nAfter\n")
+    Document(page).replace("questions", measured)
     text = page.read_text()
     assert "Not measured" not in text
     assert as_text(measured) in text

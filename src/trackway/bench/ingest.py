@@ -8,6 +8,7 @@ must balance.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import time
@@ -91,7 +92,8 @@ def run(seconds: float = 30.0, *, json: bool = False, keep: Path | None = None, 
 
 
 def measure(seconds: float, folder: Path) -> dict[str, Any]:
-    """The JSON object of a run of twice so many seconds in an empty folder."""
+    """The JSON object of a run of twice so many seconds; what an earlier run left in the folder is removed."""
+    shutil.rmtree(folder / "data", ignore_errors=True)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     (folder / "trackway.toml").write_text(FILE.format(port=port, key=KEY), encoding="utf-8")

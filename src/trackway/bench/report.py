@@ -18,7 +18,7 @@ Measured = Mapping[str, Any]
 
 def as_text(measured: Measured) -> str:
     """The section for the terminal: the same Markdown, which reads well as it is."""
-    section = measured.get("section", "engines")
+    section = measured.get("section", "questions")
     return SECTIONS[section](measured)
 
 
@@ -82,7 +82,7 @@ def on_what(measured: Measured) -> str:
     )
 
 
-def engines(measured: Measured) -> str:
+def questions(measured: Measured) -> str:
     """Times per question and engine, then what each engine holds."""
     head = ["question", "engine", "best", "median", "first", "slower", "equal", "way to ask"]
     rows = [
@@ -160,4 +160,4 @@ def _pair(measured: Measured, first: str, second: str) -> str:
     return " / ".join("-" if measured[key] is None else seconds(measured[key]) for key in (first, second))
 
 
-SECTIONS: dict[str, Callable[[Measured], str]] = {"engines": engines, "ingest": ingest, "weblog": weblog}
+SECTIONS: dict[str, Callable[[Measured], str]] = {"questions": questions, "ingest": ingest, "weblog": weblog}

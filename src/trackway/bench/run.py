@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,9 +52,26 @@ class Course:
         return min(self.seconds[self.text])
 
 
+def bench(  # noqa: PLR0913 - the options of the verb
+    what: str, events: int, against: Sequence[str], *, json: bool, keep: Path | None, write: Path | None
+) -> int:
+    """One of the three benchmarks, or all of them one after the other when `write` names a document for them.
+
+    Returns the exit code: 1 when an answer differs or an event is missing. Raises QuestionError for no such one.
+    """
+    parts: dict[str, Callable[[], int]] = {
+        "questions": lambda: run(events, against, json=json, keep=keep, write=write),
+        "ingest": lambda: ingest.run(json=json, keep=keep and keep / "ingest", write=write),
+        "weblog": lambda: weblog.run(json=json, keep=keep, write=write),
+    }
+    if what not in parts:
+        raise QuestionError(f"no benchmark '{what}'", hint=suggest(what, parts))
+    return max(part() for part in parts.values()) if write else parts[what]()
+
+
 def run(
     events: int = 20_000_000,
-    against: Iterable[str] = OTHERS,
+    against: Sequence[str] = OTHERS,
     *,
     json: bool = False,
     keep: Path | None = None,
@@ -62,22 +79,18 @@ def run(
 ) -> int:
     """Measure and print. `keep` is a folder for events and engines' files, otherwise they are removed.
 
-    `write` is a document whose tables are replaced: this one, and those of `ingest` and `weblog`, which run then.
-    Exit code 1 when an engine's answers differ from ours.
+    `write` is a document whose table is replaced. Exit code 1 when an engine's answers differ from ours.
     """
-
     say: Say = lambda text: print(text, file=sys.stderr, flush=True)  # noqa: E731, T201
     with folder(keep) as place:
-        measured = measure(Traffic(events), list(against), place, say=say)
+        measured = measure(Traffic(events), against, place / f"{events}-events", say=say)
     if json:
         sys.stdout.write(orjson.dumps(measured, option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
         sys.stdout.write(as_text(measured))
-    codes = [0 if all(result["equal"] for result in measured["results"]) else 1]
     if write is not None:
-        Document(write).replace("engines", measured)
-        codes += [ingest.run(json=json, write=write), weblog.run(json=json, write=write)]
-    return max(codes)
+        Document(write).replace("questions", measured)
+    return 0 if all(result["equal"] for result in measured["results"]) else 1
 
 
 def measure(
