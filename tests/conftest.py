@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Generator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -29,8 +30,23 @@ def web_log() -> Path:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turns every skip but that of the absent data set into a failure when TRACKWAY_NO_SKIPS is set."""
+    """A skipped test is a failed one where nothing may be skipped."""
     report = yield
+    return without_skips(report)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """So is a skipped module."""
+    report = yield
+    return without_skips(report)
+
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+def without_skips(report: Report) -> Report:
+    """The report, failed when it was skipped for any reason but the absent data set and TRACKWAY_NO_SKIPS is set."""
     if report.skipped and os.environ.get("TRACKWAY_NO_SKIPS") and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         if NO_WEB_LOG not in reason:

@@ -31,8 +31,8 @@ from trackway.plan import config
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
-HOWTOS = [pytest.param(path, marks=pytest.mark.long) for path in sorted((DOCS / "howto").glob("*.md"))]
-RUNNING = [DOCS / "tutorial.md", *HOWTOS]
+SLOW = [ROOT / "README.md", *sorted((DOCS / "howto").glob("*.md"))]
+RUNNING = [DOCS / "tutorial.md", *(pytest.param(path, marks=pytest.mark.long) for path in SLOW)]
 """Pages whose console and Python blocks are run; in the others they are only read."""
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
