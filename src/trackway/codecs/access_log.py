@@ -262,11 +262,18 @@ def _until(data: Bytes, at: int, end: int, byte: int) -> int:
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _quoted(data: Bytes, at: int, end: int) -> int:
-    """The place of the closing quote, -1 when there is none; a backslash takes the next byte with it."""
-    place, stop = uint64(at), uint64(end)
-    while place < stop and data[place] != 34:
-        place += uint64(2) if data[place] == 92 else uint64(1)
-    return intp(place) if place < stop else -1
+    """The place of the closing quote, -1 when there is none; after an odd number of backslashes it closes nothing."""
+    stop = at
+    while True:
+        stop = _until(data, stop, end, 34)
+        if stop == end:
+            return -1
+        before = stop
+        while before > at and data[before - 1] == 92:
+            before -= 1
+        if (stop - before) % 2 == 0:
+            return stop  # type: ignore[no-any-return]
+        stop += 1
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
