@@ -75,6 +75,16 @@ def test_the_largest_groups_are_drawn_and_the_others_counted():
     assert (list(lines), left) == ([f"e{n}" for n in range(8)], 2)
 
 
+def test_an_interval_without_a_row_is_a_zero_on_the_time_axis_also_when_clocks_change():
+    rows = [
+        {"time": "2026-10-24T00:00:00+02:00", "value": 5, "by": "a"},
+        {"time": "2026-10-26T00:00:00+01:00", "value": 7, "by": "b"},
+    ]
+    times, lines, _ = trend.series(trend.padded(rows, "1d", "Europe/Berlin"))
+    assert times == ["2026-10-24T00:00:00+02:00", "2026-10-25T00:00:00+02:00", "2026-10-26T00:00:00+01:00"]
+    assert lines == {"b": [0, 0, 7], "a": [5, 0, 0]}
+
+
 @given(st.floats(0, 1e15, allow_nan=False))
 def test_ticks_are_few_round_and_reach_the_top(top):
     found = ticks(top)

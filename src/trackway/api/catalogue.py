@@ -39,10 +39,7 @@ class Catalogue:
 
     def events(self) -> Rows:
         """Every event name with `events actors first last`, the most frequent first."""
-        return self._keep("events", lambda: self._rows(
-            "select event, count(*) as events, count(distinct actor) as actors, min(time) as first, max(time) as last "
-            f"from events group by event order by events desc, event limit {MOST_EVENTS}"
-        ))  # fmt: skip
+        return self._keep("events", self._events)
 
     def columns(self) -> Rows:
         """Every column with its `kind` and in how many events it has a value (`filled`)."""
@@ -67,6 +64,17 @@ class Catalogue:
         if not seen:
             return None, None, 0
         return min(e["first"] for e in seen), max(e["last"] for e in seen), sum(e["events"] for e in seen)
+
+    def _events(self) -> Rows:
+        rows = self._rows(
+            "select event, count(*) as events, min(time) as first, max(time) as last "
+            f"from events group by event order by events desc, event limit {MOST_EVENTS}"
+        )
+        if not rows:
+            return rows
+        asked = {"type": "trend", "measure": "actors", "every": None, "by": ["event"], "top": MOST_EVENTS}
+        actors = {row["event"]: row["value"] for row in self.workspace.ask(asked).rows}
+        return [{**row, "actors": actors.get(row["event"], 0)} for row in rows]
 
     def _columns(self) -> Rows:
         schema = self.workspace.schema()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request, Response
@@ -24,7 +25,9 @@ from trackway.web.table import table
 if TYPE_CHECKING:
     from trackway.web.pages import Pages
 
-FORMS = ("json", "csv", "arrow", "svg", "png")
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+PICTURES = ("svg", "png")
+FORMS = ("json", "csv", "arrow", *PICTURES)
 WIDE, NARROW = 860.0, 350.0
 """Widths in pixels a chart is drawn for: a screen and a phone."""
 PICTURE = 960.0
@@ -51,7 +54,10 @@ class Questions:
             raise NotFound(f"no form '{form}'", hint=suggest(form, FORMS))
         items = request.query_params.multi_items()
         asked = address.question(type_, items)
-        return shaped(form, asked, self.pages.desk.ask(asked, dict(items)), newest=self.newest())
+        answer = self.pages.desk.ask(asked, dict(items))
+        if form in PICTURES:
+            return picture(form, asked, self.drawable(asked, answer), newest=self.newest())
+        return shaped(form, answer)
 
     def page(self, request: Request, type_: str) -> Response:
         """Form, chart, table and what the answer stands on; a wrong question is told beside the form."""
@@ -62,13 +68,20 @@ class Questions:
         try:
             asked = address.question(type_, items)
             if builder.ready(asked):
-                answer = self.pages.desk.ask(asked, dict(items))
+                answer = self.drawable(asked, self.pages.desk.ask(asked, dict(items)))
         except TrackwayError as error:
             failure = {**error.as_json(), "path": error.path}
         context = self.around(request, type_, items) | {"asked": asked, "failure": failure, "answer": answer}
         if answer is not None:
             context |= shown(asked, answer, newest=self.newest())
         return self.pages.show(request, "ask.html", failure["status"] if failure else 200, **context)
+
+    def drawable(self, asked: dict[str, Any], answer: Answer) -> Answer:
+        """An answer whose rows have a place for every interval."""
+        if answer.type != "trend":
+            return answer
+        zone = self.pages.workspace.plan.project.timezone
+        return replace(answer, rows=trend.padded(answer.rows, asked.get("every", "1d"), zone))
 
     def newest(self) -> int | None:
         """The newest instant there is, in microseconds; None without events."""
@@ -163,19 +176,21 @@ def stands_on(answer: Answer) -> str:
     )
 
 
-def shaped(form: str, asked: dict[str, Any], answer: Answer, *, newest: int | None) -> Response:
-    """An answer as a file."""
-    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+def shaped(form: str, answer: Answer) -> Response:
+    """An answer as data."""
     if form == "json":
         return json_response(answer.as_json())
     if form == "csv":
-        return Response(as_csv(answer.rows), headers=headers, media_type="text/csv; charset=utf-8")
-    if form == "arrow":
-        return Response(as_arrow(answer), headers=headers, media_type="application/vnd.apache.arrow.stream")
+        return Response(as_csv(answer.rows), headers=HEADERS, media_type="text/csv; charset=utf-8")
+    return Response(as_arrow(answer), headers=HEADERS, media_type="application/vnd.apache.arrow.stream")
+
+
+def picture(form: str, asked: dict[str, Any], answer: Answer, *, newest: int | None) -> Response:
+    """An answer as a picture."""
     drawing = draw(asked, answer, PICTURE, newest)
-    picture = drawing.picture(words.sentence(asked), f"trackway · {stands_on(answer)}", legend(answer))
+    text = drawing.picture(words.sentence(asked), f"trackway · {stands_on(answer)}", legend(answer))
     if form == "svg":
-        return Response(picture, headers=headers, media_type="image/svg+xml")
+        return Response(text, headers=HEADERS, media_type="image/svg+xml")
     import vl_convert
 
-    return Response(vl_convert.svg_to_png(picture, scale=2), headers=headers, media_type="image/png")
+    return Response(vl_convert.svg_to_png(text, scale=2), headers=HEADERS, media_type="image/png")

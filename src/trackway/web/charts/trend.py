@@ -6,12 +6,33 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from trackway.web.charts.scale import compact, day, full, labels, ticks
+from trackway.model.time import Duration, instant, intervals, iso
+from trackway.web.charts.scale import compact, day, full, labels, moment, ticks
 from trackway.web.charts.svg import SERIES, Drawing, clip, element, number, text
 
 Series = dict[str, list[float | None]]
+MOST_INTERVALS = 5_000
+"""Intervals up to which missing ones are filled in."""
 MOST_SLOTS = 400
 """Places that answer the pointer; of more intervals each so-manieth does."""
+
+
+def padded(rows: list[dict[str, Any]], every: str | None, zone: str) -> list[dict[str, Any]]:
+    """The rows with an interval of zero for each that is missing between the first and the last.
+
+    A breakdown has rows only where there is something to count; on a time axis nothing is a zero.
+    """
+    known = [when for row in rows if (when := moment(row["time"])) is not None]
+    if not every or not known or len(known) < len(rows):
+        return rows
+    last_known = max(known)
+    first, last = instant(min(known)), instant(last_known)
+    if (last - first) / Duration(every).micros > MOST_INTERVALS:
+        return rows
+    times = {str(row["time"]) for row in rows}
+    missing = [time for edge in intervals(first, last, Duration(every), zone) if (time := iso(edge, zone)) not in times]
+    added = [{**rows[0], "time": time, "value": 0} for time in missing if (moment(time) or last_known) <= last_known]
+    return sorted([*rows, *added], key=lambda row: str(row["time"]))
 
 
 def series(rows: Sequence[dict[str, Any]], most: int = SERIES) -> tuple[list[str], Series, int]:
@@ -20,7 +41,7 @@ def series(rows: Sequence[dict[str, Any]], most: int = SERIES) -> tuple[list[str
     place = {time: index for index, time in enumerate(times)}
     found: Series = {}
     for row in rows:
-        line = found.setdefault(group(row, ("time", "value")), [None] * len(times))
+        line = found.setdefault(group(row, ("time", "value")), [0] * len(times))
         line[place[str(row["time"])]] = row["value"]
     ranked = sorted(found, key=lambda name: -sum(value or 0 for value in found[name]))
     return times, {name: found[name] for name in ranked[:most]}, max(0, len(ranked) - most)
