@@ -97,7 +97,8 @@ class Masks:
         def fill(place: tuple[int, int, int]) -> None:
             run, lo, hi = place
             for k, row in enumerate(rows):
-                out[run][lo:hi] |= (row(run, lo, hi) == TRUE).astype(kind) << kind(k)
+                part = out[run][lo:hi]
+                np.bitwise_or(part, (row(run, lo, hi) == TRUE).astype(kind) << kind(k), out=part)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(fill, self._places()))

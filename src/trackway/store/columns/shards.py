@@ -21,10 +21,11 @@ import pyarrow as pa
 from trackway.model.schema import Kind, Schema
 from trackway.store.columns import manifest as book
 from trackway.store.columns import reading
+from trackway.store.columns.arrange import arrange
 from trackway.store.columns.manifest import Manifest
 from trackway.store.columns.merge import merge
 from trackway.store.columns.run import Batch, Run, load, sort
-from trackway.store.columns.view import View, arrange
+from trackway.store.columns.view import View
 from trackway.store.columns.words import MOST_FILES, Words
 
 if TYPE_CHECKING:
