@@ -31,11 +31,11 @@ def test_broken_toml_names_the_line(tmp_path):
 def test_every_error_is_reported_at_once_with_its_path_and_a_hint(tmp_path):
     table = {
         "project": {"timezne": "UTC"},
-        "surces": {},
+        "trasforms": {},
         "queries": {"q": {"type": "funel"}, "r": {"steps": []}},
     }
     found = wrong(table, tmp_path)
-    assert ("surces", "unknown table 'surces'", "did you mean 'sources'?") in found
+    assert ("trasforms", "unknown table 'trasforms'", "did you mean 'transforms'?") in found
     assert ("project.timezne", "unknown option", "did you mean 'timezone'?") in found
     assert ("queries.q.type", "unknown type 'funel' of queries", "did you mean 'funnel'?") in found
     assert ("queries.r.type", "needs a type") in {(path, message) for path, message, _ in found}

@@ -64,6 +64,8 @@ def answer(workspace: Workspace, listener: socket.socket, role: str) -> None:
     host, port = listener.getsockname()[:2]
     sys.stdout.write(f"Trackway is on http://{host}:{port}  ({workspace.plan.project.name}, {role}); Ctrl-C stops\n")
     sys.stdout.flush()
+    # uvicorn raises the signal again once it has shut down; as an interrupt it leaves time to end the flow
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         uvicorn.Server(settings).run(sockets=[listener])
 
