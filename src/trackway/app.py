@@ -1,6 +1,7 @@
 """The app: opens a workspace and ties the floors together; holds nothing itself.
 
-Doors talk to `Workspace` and to nothing below it.
+Doors talk to `Workspace` and to nothing below it. What only some verbs need is imported by them, so that a
+question does not wait for the flow.
 """
 
 from __future__ import annotations
@@ -10,24 +11,25 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from trackway.errors import ConfigError, QuestionError, StorageError, WorkspaceError, suggest
-from trackway.flow.ledger import Account
-from trackway.flow.ledger import ledger as balance
-from trackway.flow.runner import Runner
-from trackway.flow.trace import Line, trace
 from trackway.model.schema import Schema
 from trackway.plan.component import Answer, Query
 from trackway.plan.config import Plan, component, read
 from trackway.sources.file import File
 from trackway.store.columns.ask import ask
 from trackway.store.columns.shards import Columns
-from trackway.store.control import Control
 from trackway.store.journal import Journal
 from trackway.store.lake import Lake
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from trackway.flow.ledger import Account
+    from trackway.flow.runner import Runner
+    from trackway.flow.trace import Line
+    from trackway.store.control import Control
 
 FORMAT = 1
 """Layout of the data folder; a larger number on disk was written by a newer version."""
@@ -62,6 +64,8 @@ class Workspace:
     @cached_property
     def control(self) -> Control:
         """Ledger totals and other small facts."""
+        from trackway.store.control import Control
+
         return Control(self.data / "control.sqlite")
 
     @cached_property
@@ -71,6 +75,8 @@ class Workspace:
 
     def flow(self) -> Runner:
         """The flow of this workspace. Raises WorkspaceError when another process runs it."""
+        from trackway.flow.runner import Runner
+
         return Runner(self.plan, self.journal, self.lake, self.control)
 
     def schema(self) -> Schema:
@@ -104,10 +110,14 @@ class Workspace:
 
     def ledger(self) -> list[Account]:
         """Per source: received and the bins it went to."""
-        return balance(self.journal, self.lake, self.control, self.plan.sources)
+        from trackway.flow.ledger import ledger
+
+        return ledger(self.journal, self.lake, self.control, self.plan.sources)
 
     def trace(self, event_id: str) -> list[Line]:
         """The whole way of one event, verb by verb."""
+        from trackway.flow.trace import trace
+
         return trace(event_id, self.journal, self.lake, self.plan)
 
     def load(self, paths: Sequence[Path], source: str, progress: Progress) -> None:

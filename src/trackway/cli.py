@@ -228,8 +228,8 @@ def ask(  # noqa: PLR0913, PLR0917 - the options of a verb
     as_of: Annotated[int | None, typer.Option(help="Ask an earlier lake version.", metavar="VERSION")] = None,
 ) -> None:
     """Ask a question; in a terminal the answer is drawn."""
-    from trackway.api.ask import ENGINES
     from trackway.api.form import as_csv as rows_as_csv
+    from trackway.store.columns.ask import ENGINES
     from trackway.terminal import paint
     from trackway.terminal.questions import read_question
 

@@ -225,3 +225,9 @@ def test_help_is_quick_since_engines_are_imported_by_the_verb_that_needs_them():
     assert done.stdout.strip() == "[]"
     done = subprocess.run([sys.executable, "-m", "trackway", "--help"], capture_output=True, text=True, check=True)
     assert "ask " in done.stdout
+
+
+def test_a_question_asked_on_the_command_line_waits_for_no_server_and_no_flow():
+    imports = "import sys, trackway.terminal.questions, trackway.app; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", imports], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"fastapi", "sqlalchemy", "trackway.flow.runner"} & set(loaded)

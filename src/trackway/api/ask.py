@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from trackway.api import address
 from trackway.api.failure import json_response
+from trackway.api.question import read
 from trackway.errors import QuestionError, TrackwayError
 from trackway.plan.component import Answer
+from trackway.store.columns.ask import ENGINES
 
 if TYPE_CHECKING:
     from trackway.app import Workspace
@@ -23,7 +24,6 @@ LARGEST = 256 * 1024
 """Bytes of a question sent as JSON."""
 MOST_ROWS = 100_000
 """Rows of an answer over HTTP; an answer with more is cut and says so."""
-ENGINES = ("columns", "sql")
 
 
 class Busy(TrackwayError):
@@ -97,14 +97,3 @@ def routes(desk: Desk) -> APIRouter:
         return json_response(answer.as_json())
 
     return router
-
-
-def read(body: bytes | str) -> dict[str, Any] | str:
-    """A question as JSON: an object, or the name of one in the file. Raises QuestionError."""
-    try:
-        asked = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise QuestionError(f"not JSON: {error}", hint='such as {"type": "trend", "measure": "actors"}') from error
-    if not isinstance(asked, dict | str):
-        raise QuestionError("a question is a JSON object", hint='such as {"type": "trend", "measure": "actors"}')
-    return asked

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from trackway.api.ask import read
+from trackway.api.question import read
 from trackway.errors import QuestionError, suggest
 
 
