@@ -7,8 +7,8 @@ import threading
 
 import numpy as np
 import pytest
-from people import MONDAY, event, identify, people, store
 
+from people import MONDAY, event, identify, people, store
 from trackway.plan.config import component
 from trackway.store.columns import manifest, shards
 from trackway.store.columns.ask import ask
@@ -135,7 +135,11 @@ def test_damaged_columns_are_built_again(lake, columns, flush_at_once, damage):
     store(lake, crowd(100))
     before = answers(columns)
     if damage in ("manifest", "format"):
-        text = "{" if damage == "manifest" else json.dumps(json.loads((columns.folder / manifest.FILE).read_text()) | {"format": 0})
+        text = (
+            "{"
+            if damage == "manifest"
+            else json.dumps(json.loads((columns.folder / manifest.FILE).read_text()) | {"format": 0})
+        )
         (columns.folder / manifest.FILE).write_text(text)
     else:
         next(columns.folder.glob(f"*.{damage}")).unlink()
@@ -151,7 +155,8 @@ def test_another_process_continues_from_what_is_on_disk(lake, columns, flush_at_
     assert answers(other) == answers(columns) == answers(columns, engine="sql")
 
 
-def test_while_another_process_writes_new_rows_stay_in_memory(lake, columns, flush_at_once):
+def test_while_another_process_writes_new_rows_stay_in_memory(lake, columns, monkeypatch):
+    monkeypatch.setattr(shards, "FLUSH_FIRST", 1)
     store(lake, crowd(10))
     with manifest.writing(columns.folder, wait=False) as mine:
         assert mine
@@ -242,7 +247,9 @@ def test_a_full_disk_keeps_the_columns_in_memory(lake, columns, flush_at_once, m
 
 def test_a_disk_that_fills_while_much_is_read_is_no_reason_to_fail(lake, columns, monkeypatch):
     monkeypatch.setattr(shards, "BATCH", 10)
-    monkeypatch.setattr("trackway.store.columns.run.os.posix_fallocate", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    monkeypatch.setattr(
+        "trackway.store.columns.run.os.posix_fallocate", lambda *_: (_ for _ in ()).throw(OSError(28, "full"))
+    )
     store(lake, crowd(25), crowd(25, seed=2))
     assert answers(columns) == answers(columns, engine="sql")
 
