@@ -84,21 +84,36 @@ def test_columns_are_added_and_older_files_read_as_null(lake: Lake) -> None:
     assert [tuple(row.values()) for row in rows] == [("e1", "pro", None, None), ("e2", None, "Ulm", 2.0)]
 
 
-def test_files_hold_one_day_each_sorted_by_actor_time_and_tie(lake: Lake) -> None:
+def test_files_hold_one_day_each_in_the_order_of_arrival(lake: Lake) -> None:
     lake.commit(
         events(
             {"event_id": "1", "actor": "b", "time": T}, {"event_id": "2", "actor": "a", "time": T + DAY},
-            {"event_id": "3", "actor": "a", "time": T + 5, "tie": 9},
-            {"event_id": "4", "actor": "a", "time": T + 5, "tie": 2},
-            {"event_id": "5", "actor": "a", "time": T + 4 * SECOND},
+            {"event_id": "3", "actor": "a", "time": T + 5}, {"event_id": "4", "actor": "a", "time": T},
         ), 1, {},
     )  # fmt: skip
     first, second = lake.files()
-    read = duckdb.connect().execute
-    assert read(f"select event_id from '{first}'").fetchall() == [("4",), ("3",), ("5",), ("1",)]
-    assert read(f"select event_id from '{second}'").fetchall() == [("2",)]
+    assert ids(first) == ["1", "3", "4"]
+    assert ids(second) == ["2"]
     assert "date=2015-05-17" in first
     assert "date=2015-05-18" in second
+
+
+def test_compacted_files_are_sorted_by_actor_time_and_tie(lake: Lake) -> None:
+    rows = [
+        {"event_id": "1", "actor": "b", "time": T}, {"event_id": "2", "actor": "a", "time": T + 4 * SECOND},
+        {"event_id": "3", "actor": "a", "time": T + 5, "tie": 9},
+        {"event_id": "4", "actor": "a", "time": T + 5, "tie": 2},
+        *({"event_id": str(number), "actor": "c", "time": T + number} for number in range(5, 17)),
+    ]  # fmt: skip
+    for position, row in enumerate(rows, 1):
+        lake.commit(events(row), position, {})
+    lake.compact()
+    (only,) = lake.files()
+    assert ids(only) == ["4", "3", "2", "1", *map(str, range(5, 17))]
+
+
+def ids(path: str) -> list[str]:
+    return [event_id for (event_id,) in duckdb.connect().execute(f"select event_id from '{path}'").fetchall()]
 
 
 def test_any_engine_that_reads_delta_reads_the_events(lake: Lake) -> None:

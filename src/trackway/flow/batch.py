@@ -20,6 +20,7 @@ from trackway.model.schema import ARROW, ENVELOPE, Schema, kind_of
 from trackway.store.dedup import Dedup, Keys, Run
 from trackway.store.keys import order, same_as_before
 from trackway.store.lake import REFUSED
+from trackway.store.stretches import keep
 
 TIME = pa.timestamp("us", "UTC")
 
@@ -122,7 +123,7 @@ def _leave(batch: Batch, copies: np.ndarray, torn: np.ndarray) -> None:
             batch.counts[part.source, Way("duplicate", "", "")] += len(mine)
             stay = np.ones(size, bool)
             stay[mine] = False
-            kept.append(replace(part, events=part.events.filter(pa.array(stay))))
+            kept.append(replace(part, events=keep(part.events, stay)))
         else:
             kept.append(part)
     batch.parts = kept

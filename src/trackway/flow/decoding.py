@@ -23,6 +23,7 @@ from trackway.model.event import DECODED, Block, Reason
 from trackway.model.schema import ARROW, ENVELOPE, Schema
 from trackway.plan import registry
 from trackway.plan.component import Codec
+from trackway.store.stretches import keep
 
 REASON, WHY = OWN + "reason", OWN + "detail"
 FRAME = ("block", "row", RAW, REASON, WHY)
@@ -155,5 +156,6 @@ def _parted(table: pa.Table) -> tuple[pa.Table, pa.Table]:
     rest = [name for name in table.column_names if name not in (REASON, WHY)]
     if reasons.null_count == table.num_rows:
         return table.select(rest), DECODED.empty_table()
-    refused = table.filter(reasons.is_valid()).select(list(FRAME)).rename_columns(DECODED.names)
-    return table.filter(reasons.is_null()).select(rest), refused
+    refused = table.select(list(FRAME)).filter(reasons.is_valid()).rename_columns(DECODED.names)
+    readable = reasons.is_null().to_numpy(zero_copy_only=False)
+    return keep(table.select(rest), readable), refused

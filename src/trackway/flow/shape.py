@@ -34,6 +34,7 @@ from trackway.model.time import MICROS
 from trackway.plan.component import Rewrite, Transform, Verdict
 from trackway.plan.config import Plan
 from trackway.store.keys import halves
+from trackway.store.stretches import keep
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +146,7 @@ class Shaper:
         for code, number in zip(codes.tolist(), numbers.tolist(), strict=True):
             counts[fusion.legend[code - 1]] += number
         refused = self._refused(fusion, table, out, left)
-        return Shaped(source, result.filter(pa.array(left == 0)), refused, counts, drift)
+        return Shaped(source, keep(result, left == 0), refused, counts, drift)
 
     # ── compiling ───────────────────────────────────────────────────────────────────────────────────
 

@@ -164,7 +164,7 @@ class Copies:
     def _make_room(self, more: int) -> None:
         size = len(self._new[0])
         while size < 2 * (self._seen + more):
-            size *= 2
+            size *= 4
         if size > len(self._new[0]):
             roomy = _table(size)
             _refill(*self._new, *roomy)

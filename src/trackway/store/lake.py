@@ -24,6 +24,7 @@ from trackway.store.compaction import compact
 from trackway.store.delta import Commit, Table
 from trackway.store.identity import FACTS, resolve
 from trackway.store.keys import order
+from trackway.store.stretches import together
 
 REFUSED = pa.schema(
     [
@@ -106,10 +107,10 @@ class Lake:
     def commit(self, events: pa.Table, position: int, note: Mapping[str, Any]) -> int:
         """Store events and move the position, as one transaction; returns the version.
 
-        `note` becomes the commit's metadata. An empty table still moves the position. The rows of a file are
-        sorted by actor and time. Raises StorageError when the disk refuses: then nothing was stored.
+        `note` becomes the commit's metadata. An empty table still moves the position. The rows of a day keep the
+        order they came in until compaction. Raises StorageError when the disk refuses: then nothing was stored.
         """
-        return self._events.append(arranged(events), position, note)
+        return self._events.append(dated(events), position, note)
 
     def refuse(self, rows: pa.Table) -> None:
         """Add refusals (columns of REFUSED); they count once the events of their blocks are committed."""
@@ -185,8 +186,15 @@ class Lake:
         return views.ask(self, statement, most_rows, seconds, memory)
 
 
+def dated(events: pa.Table) -> pa.Table:
+    """Events with their `date`, those of one day together, in the order given otherwise."""
+    days = events["time"].cast(pa.int64()).to_numpy() // DAY
+    dates = pa.array(days.astype("datetime64[D]")).cast(pa.string())
+    return together(events.append_column("date", dates), days)
+
+
 def arranged(events: pa.Table) -> pa.Table:
-    """Events with their `date`, sorted by (date, actor, time, tie)."""
+    """Events with their `date`, sorted by (date, actor, time, tie): for what is written once and read for long."""
     time = events["time"].cast(pa.int64()).to_numpy()
     days = time // DAY
     seconds = (time - days * DAY) // 1_000_000
