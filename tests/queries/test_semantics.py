@@ -122,7 +122,7 @@ def test_small_groups_are_other_and_actors_say_that_they_do_not_add_up(asked):
     assert [(row["x"], row["value"]) for row in answer.rows] == [(None, 6), ("other", 4), (6, 2)]
     assert answer.totals == {"value": 6}
     assert answer.notes == [
-        "3 smaller groups are together 'other'.",
+        "4 smaller groups are together 'other'.",
         "An actor counts in every interval and group they appear in; there are 6 in all.",
     ]
 
