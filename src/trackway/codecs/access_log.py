@@ -100,7 +100,9 @@ def _table(block: Block) -> pa.Table:
 
 
 def _sparse(values: Mapping[int, str], rows: int) -> pa.Array:
-    return pa.array([values.get(row) for row in range(rows)], pa.string())
+    places = np.full(rows, -1)
+    places[list(values)] = np.arange(len(values))
+    return pa.array(list(values.values()), pa.string()).take(pa.array(places, mask=places < 0))
 
 
 def _mask(out: Mapping[int, str], rows: int) -> NDArray[np.bool_]:
@@ -159,13 +161,16 @@ def _visitors(data: Bytes, ips: Ints, agents: Ints, out: Mapping[int, str]) -> p
     of_ip, of_agent = (hashes(data, start, start + np.maximum(size, 0)) for start, size in (ips, agents))
     mixed = of_ip * np.uint64(31) + of_agent
     groups, firsts = _groups(data, ips, agents, mixed)
-    names = []
-    for row in firsts.tolist():
-        ip, agent = (
-            data[start : start + length].tobytes() if length >= 0 else b"-"
-            for start, length in (ips[:, row].tolist(), agents[:, row].tolist())
-        )
-        names.append(hashlib.md5(ip + b" " + agent, usedforsecurity=False).hexdigest()[:16])
+    text, places = data.tobytes(), (spans[:, firsts].tolist() for spans in (ips, agents))
+    names = [
+        hashlib.md5(
+            (text[ip : ip + size] if size >= 0 else b"-")
+            + b" "
+            + (text[agent : agent + length] if length >= 0 else b"-"),
+            usedforsecurity=False,
+        ).hexdigest()[:16]
+        for (ip, size, agent, length) in zip(*next(places), *next(places), strict=True)
+    ]
     return pa.array(names, pa.string()).take(pa.array(groups, mask=_mask(out, len(groups))))
 
 
