@@ -25,7 +25,7 @@ def cut(cutter, text, sizes):
     return records, bad
 
 
-CUTTERS = {"lines": lambda: Lines(40), "rows": lambda: Rows(40, ",", 3), "elements": lambda: Elements(40)}
+CUTTERS = {"lines": lambda: Lines(40), "rows": lambda: Rows(40, ",", 3), "elements": lambda: Elements(10_000)}
 PIECE = st.sampled_from(
     [b"\n", b"\r\n", b",", b'"', b'""', b"\\", b"{", b"}", b"[", b"]", b'{"a":1}', b'{"a":"b"},\n', b"a,b,c\n",
      b' "x\ny",b,c\n',
@@ -44,6 +44,19 @@ def test_pieces_make_no_difference(form, text, sizes):
 
 VALUE = st.text(max_size=5) | st.integers() | st.lists(st.text(max_size=3))
 OBJECTS = st.lists(st.dictionaries(st.text(max_size=3), VALUE, min_size=1, max_size=3), max_size=6)
+
+
+LARGE = st.lists(st.dictionaries(st.sampled_from(["a", "b"]), st.text(max_size=60), min_size=1), max_size=8)
+
+
+@settings(max_examples=150, deadline=None)
+@given(LARGE, st.sampled_from([None, 1]), st.lists(st.integers(1, 50), min_size=1, max_size=5))
+def test_pieces_make_no_difference_to_elements_over_the_limit(values, indent, sizes):
+    text = json.dumps(values, indent=indent).encode()
+    records, bad = cut(Elements(40), text, sizes)
+    assert (records, bad) == cut(Elements(40), text, [len(text) + 1])
+    assert len(records) + len(bad) == len(values)
+    assert {reason for _, _, reason, _ in bad} <= {"too_large"}
 
 
 @settings(max_examples=100, deadline=None)

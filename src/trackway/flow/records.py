@@ -323,12 +323,12 @@ def _elements(data: Bytes, at: int, inside: bool) -> tuple[Ints, Ints, Ints, NDA
         elif byte == 91 and not inside:
             inside = True
             at += 1
-        elif byte == 93 and inside:
+        elif byte == 93:
             inside = False
             at += 1
         else:
             state[:] = 0
-            end = _element(data, at if byte != 93 else at + 1, state)
+            end = _element(data, at, state)
             if end < 0:
                 break
             starts[rows], ends[rows], broken[rows], within[rows] = at, end, state[3] == 1, inside
