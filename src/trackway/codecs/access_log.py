@@ -21,7 +21,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -161,15 +161,15 @@ def _visitors(data: Bytes, ips: Ints, agents: Ints, out: Mapping[int, str]) -> p
     of_ip, of_agent = (hashes(data, start, start + np.maximum(size, 0)) for start, size in (ips, agents))
     mixed = of_ip * np.uint64(31) + of_agent
     groups, firsts = _groups(data, ips, agents, mixed)
-    text, places = data.tobytes(), (spans[:, firsts].tolist() for spans in (ips, agents))
+    text = data.tobytes()
+
+    def texts(spans: Ints) -> Iterator[bytes]:
+        for start, size in zip(*spans[:, firsts].tolist(), strict=True):
+            yield text[start : start + size] if size >= 0 else b"-"
+
     names = [
-        hashlib.md5(
-            (text[ip : ip + size] if size >= 0 else b"-")
-            + b" "
-            + (text[agent : agent + length] if length >= 0 else b"-"),
-            usedforsecurity=False,
-        ).hexdigest()[:16]
-        for (ip, size, agent, length) in zip(*next(places), *next(places), strict=True)
+        hashlib.md5(ip + b" " + agent, usedforsecurity=False).hexdigest()[:16]
+        for ip, agent in zip(texts(ips), texts(agents), strict=True)
     ]
     return pa.array(names, pa.string()).take(pa.array(groups, mask=_mask(out, len(groups))))
 
