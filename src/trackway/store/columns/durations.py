@@ -22,9 +22,9 @@ def median(micros: np.ndarray) -> float | None:
     """The median in seconds: of an even number, the mean of the middle two. None of nothing."""
     if len(micros) == 0:
         return None
-    low, high = (len(micros) - 1) // 2, len(micros) // 2
-    middle = np.partition(micros, [low, high])
-    return float((int(middle[low]) + int(middle[high])) / 2 / MICROS)
+    ordered = np.sort(micros)
+    low, high = ordered[(len(micros) - 1) // 2], ordered[len(micros) // 2]
+    return float((int(low) + int(high)) / 2 / MICROS)
 
 
 def quantiles(micros: np.ndarray) -> dict[str, float]:
