@@ -90,6 +90,11 @@ def test_the_form_holds_the_question_of_the_address(client):
     assert ("top", "3") in inputs, "what no field shows is kept"
 
 
+def test_the_form_offers_only_what_the_question_has(client):
+    assert 'name="by"' in client.get("/ask/trend", headers=HTML).text
+    assert 'name="by"' not in client.get(RETENTION, headers=HTML).text
+
+
 def test_saved_questions_are_addresses(client):
     tags = Reader(client.get("/ask/trend", headers=HTML).text).tags
     saved = next(a["href"] for tag, a in tags if tag == "a" and a.get("href", "").startswith("/ask/funnel?"))

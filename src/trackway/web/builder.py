@@ -36,7 +36,8 @@ def form(type_: str, items: Items) -> dict[str, Any]:
     """The fields of the form: texts by name, lists for `by`, and the steps with at least two rows to fill in."""
     values: dict[str, Any] = dict.fromkeys(address.fields(type_), "") | defaults(type_)
     values |= {key: value for key, value in items if key in values}
-    values["by"] = [value for key, value in items if key == "by" and value]
+    if "by" in values:
+        values["by"] = [value for key, value in items if key == "by" and value]
     if "steps" in values:
         written = address.steps(items)
         values["steps"] = written + [{"when": ""}] * max(0, 2 - len(written))
