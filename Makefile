@@ -24,7 +24,7 @@ demo: setup ## load thirty simulated days and a web log, serve them on 127.0.0.1
 	@$(BIN)/trackway demo $(ARGS)
 
 test: setup ## run the tests; LONG=1 adds the slow ones, K=word picks some
-	@$(BIN)/python -m pytest $(SELECT) $(ARGS)
+	@$(BIN)/python -m pytest -n auto $(SELECT) $(ARGS)
 
 check: setup ## lint, format, types, and whether the reference is fresh
 	@$(BIN)/ruff check .
