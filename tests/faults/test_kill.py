@@ -5,16 +5,12 @@ import itertools
 import json
 import os
 import random
-import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
+from roles import Role, free_port, wait_for
 from trackway.app import Workspace
 
 KILLS = 50
@@ -30,32 +26,6 @@ codecs = ["json"]
 """
 
 
-class Role:
-    """One `trackway run --role …` process that can be killed and started again."""
-
-    def __init__(self, root: Path, role: str) -> None:
-        self.root, self.role = root, role
-        self.log = (root / f"{role}.log").open("ab")
-        self.start()
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "trackway", "-C", str(self.root), "run", "--role", self.role]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=self.log, stderr=self.log)
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.end()
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.end()
-        self.log.close()
-
-    def end(self) -> None:
-        self.process.wait(30)
-        self.process.stdin.close()
-
-
 class Client(threading.Thread):
     """Sends batches one after the other; a batch without a 200 is sent again until it has one."""
 
@@ -69,7 +39,8 @@ class Client(threading.Thread):
         for number in itertools.count():
             ids = [f"e{number}-{i}" for i in range(BATCH)]
             events = [
-                {"event": "Ping", "event_id": i, "user_id": f"u{number % 50}", "time": "2026-11-01T10:00:00Z"} for i in ids
+                {"event": "Ping", "event_id": i, "user_id": f"u{number % 50}", "time": "2026-11-01T10:00:00Z"}
+                for i in ids
             ]
             body = json.dumps(events).encode()
             while not self.post(body):
@@ -89,19 +60,6 @@ class Client(threading.Thread):
             return False
         finally:
             connection.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(what, condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"waited {seconds} s for {what}"
-        time.sleep(0.05)
 
 
 @pytest.mark.long
@@ -134,7 +92,7 @@ def test_every_acknowledged_event_is_stored_exactly_once_through_fifty_kills(tmp
     account = next(a.as_json() for a in workspace.ledger() if a.source == "web")
     workspace.close()
     assert client.retries > 0, "no kill hit a request; the test proves nothing"
-    assert {copies for copies in stored.values()} == {1}
+    assert set(stored.values()) == {1}
     assert client.acknowledged - set(stored) == set()
     bins = ("stored", "duplicate", "dropped", "refused", "pending")
     assert account["received"] == sum(account[name] for name in bins)
