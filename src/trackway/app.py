@@ -6,20 +6,24 @@ question does not wait for the flow.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trackway.errors import ConfigError, QuestionError, StorageError, WorkspaceError, suggest
+from trackway.errors import ConfigError, QuestionError, StorageError, TrackwayError, WorkspaceError, suggest
 from trackway.model.schema import Schema
+from trackway.model.time import instant, iso
 from trackway.plan.component import Answer, Query
 from trackway.plan.config import Plan, component, read
 from trackway.sources.file import File
 from trackway.store.columns.ask import ask
 from trackway.store.columns.shards import Columns
+from trackway.store.columns.whereabouts import whereabouts
 from trackway.store.journal import Journal
 from trackway.store.lake import Lake
 
@@ -33,6 +37,11 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Layout of the data folder; a larger number on disk was written by a newer version."""
+
+POLL = 0.05
+"""Seconds between two looks at the lake while files are loaded."""
+MANY = 100_000
+"""Records from which on a load brings the columns along; fewer are read by the first question in no time."""
 
 Progress = Callable[[str, int, int | None], None]
 """Told the stage (`reading`, `storing`), what is done and what there is in all, when known."""
@@ -118,17 +127,32 @@ class Workspace:
         """The whole way of one event, verb by verb."""
         from trackway.flow.trace import trace
 
-        return trace(event_id, self.journal, self.lake, self.plan)
+        return trace(event_id, self.journal, self.lake, self.plan, self._sorted)
+
+    def _sorted(self, stored: Mapping[str, Any]) -> Line | None:
+        """Where the columns hold an event."""
+        from trackway.flow.trace import Line
+
+        view = self.columns.view()
+        found = None if view is None else whereabouts(view, stored["actor"])
+        if found is None:
+            return None
+        at = iso(instant(stored["time"]))
+        runs = " and ".join(found.runs)
+        text = f"by actor {stored['actor']} and time {at}, among {found.events:,} events in shard {found.shard}, {runs}"
+        return Line("sorted", text, {"actor": stored["actor"], "time": at, **asdict(found)})
 
     def load(self, paths: Sequence[Path], source: str, progress: Progress) -> None:
-        """Take files in through a source, and wait until they are stored.
+        """Take files in through a source, and wait until they are stored and can be asked.
 
-        Reading and storing overlap. When another process runs the flow, it does the storing.
+        Reading, storing and sorting overlap. When another process runs the flow, it does the storing.
         """
         reader = self._file_source(source).model_copy(update={"paths": [str(p) for p in paths], "follow": False})
         stop, failed = threading.Event(), list[Exception]()
         stored = threading.Thread(target=self._store, args=(stop, failed), daemon=True)
+        ready = threading.Thread(target=self._sort, args=(stored,), daemon=True)
         stored.start()
+        ready.start()
         try:
             for done, total in reader.read(source, self.journal.append, {}, stop):
                 progress("reading", done, total)
@@ -141,8 +165,27 @@ class Workspace:
             while stored.is_alive():
                 progress("storing", self.lake.position() - begin, max(0, target - begin))
                 stored.join(0.2)
+            ready.join()
         if failed:
             raise failed[0]
+
+    def _sort(self, stored: threading.Thread) -> None:
+        """Keep the columns close behind the lake while much is stored, so that the first question need not wait.
+
+        Columns are only a copy: what goes wrong with them is told to whoever asks.
+        """
+        begin, seen, storing = self._received(), self.lake.version(), True
+        with contextlib.suppress(TrackwayError, OSError):
+            while storing:
+                stored.join(POLL)
+                storing = stored.is_alive()
+                version = self.lake.version()
+                if version > seen and self._received() - begin >= MANY:
+                    self.columns.view()
+                    seen = version
+
+    def _received(self) -> int:
+        return sum(source.records for source in self.journal.received().values())
 
     def _file_source(self, name: str) -> File:
         source = self.plan.sources.get(name)
