@@ -73,8 +73,7 @@ class Json(Codec):
         groups = [(columns, list(some)) for columns, some in groupby(blocks, key=_columns)]
         kinds = {**known.properties, **ENVELOPE}
         tables = [_table(some, columns, kinds) for columns, some in groups]
-        mixed = {name for one in tables for name in one.column_names if _differs(name, tables)}
-        if mixed:
+        if mixed := _mixed(tables):
             kinds |= dict.fromkeys(mixed, "string")
             tables = [_table(some, columns, kinds) for columns, some in groups]
         return pa.concat_tables(tables, promote_options="default")
@@ -94,9 +93,11 @@ def _table(blocks: Sequence[Block], columns: str, kinds: Mapping[str, Kind]) -> 
     return tabulate(records, kinds, partial(_name, named=_renamed(columns)))
 
 
-def _differs(name: str, tables: Sequence[pa.Table]) -> bool:
-    """Whether a column has several types."""
-    return len({one.schema.field(name).type for one in tables if name in one.column_names}) > 1
+def _mixed(tables: Sequence[pa.Table]) -> set[str]:
+    """The columns that are not of one type in all tables."""
+    types: dict[str, pa.DataType] = {}
+    fields = [field for table in tables for field in table.schema]
+    return {field.name for field in fields if types.setdefault(field.name, field.type) != field.type}
 
 
 def _form(body: bytes, headers: Mapping[str, str]) -> str:
