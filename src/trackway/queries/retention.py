@@ -24,7 +24,7 @@ from trackway.model.time import Duration, iso
 from trackway.plan.component import Query
 from trackway.store.columns.context import Context, Moment, Span
 from trackway.store.columns.folds import retention as fold
-from trackway.store.columns.lanes import Lane, Mask, times
+from trackway.store.columns.lanes import Intervals, Lane, Mask, intervals, times
 from trackway.store.columns.view import Shard
 
 
@@ -42,7 +42,8 @@ class Prepared:
 
     marks: Mask
     time: Lane
-    edges: np.ndarray
+    intervals: Intervals
+    edges: list[int]
 
 
 class Retention(Query):
@@ -74,7 +75,8 @@ class Retention(Query):
     def prepare(self, context: Context) -> Prepared:
         """Starts and returns as bits, and the calendar."""
         marks = context.mask([self.start, self.return_], self.where)
-        return Prepared(marks, times(context.columns_view), np.array(self._edges(context)))
+        view, edges = context.columns_view, self._edges(context)
+        return Prepared(marks, times(view), intervals(view, np.array(edges)), edges)
 
     def fold(self, shard: Shard, context: Context) -> Counts:
         """Counts of one shard."""
@@ -83,7 +85,7 @@ class Retention(Query):
         returned = np.zeros((len(size), self.periods), np.int64)
         fold.returns(
             view.first, view.run, view.lo, view.hi, shard.begin, shard.end, *made.marks.parts,
-            made.time.addresses, made.time.like, made.edges, span.start, span.end, size, returned,
+            *made.intervals.parts, made.time.addresses, made.time.like, span.start, span.end, size, returned,
         )  # fmt: skip
         return Counts(size, returned)
 

@@ -11,7 +11,7 @@ by = ["method"]
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -26,7 +26,7 @@ from trackway.plan.component import Query
 from trackway.store.columns.context import Context, Moment, Names
 from trackway.store.columns.folds import trend as fold
 from trackway.store.columns.groups import REST, Groups, Key, groups, label, ranked, sortable
-from trackway.store.columns.lanes import Lane, Mask, nothing, times
+from trackway.store.columns.lanes import Intervals, Lane, Mask, intervals, nothing, times
 from trackway.store.columns.view import Shard
 
 CELLS = 1 << 20
@@ -51,7 +51,8 @@ class Prepared:
     mask: Mask
     group: Lane
     time: Lane
-    edges: np.ndarray
+    intervals: Intervals
+    edges: list[int]
     size: int
     shown: list[Key | None]
     hidden: int = 0
@@ -102,18 +103,18 @@ class Trend(Query):
         mask = Mask(nothing(view), nothing(view)) if self.where is None else context.mask([self.where], None)
         edges = self._edges(context)
         if not self.by:
-            return Prepared(mask, nothing(view), times(view), np.array(edges), 1, [()])
+            return self._prepared(context, mask, nothing(view), edges, [()])
         grouped = self._groups(context)
         if context.found is None and self.passes(context) == 2:
-            ends = np.array([edges[0], edges[-1]])
-            return Prepared(mask, grouped.lane(), times(view), ends, grouped.size, [])
+            ends = [edges[0], edges[-1]]
+            return replace(self._prepared(context, mask, grouped.lane(), ends, []), size=grouped.size)
         if context.found is None:
             if grouped.size * (len(edges) - 1) > MOST_CELLS:
                 raise QuestionError(
                     f"{grouped.size:,} groups in {len(edges) - 1:,} intervals", path="top", hint="set top"
                 )
             keys: list[Key | None] = list(grouped.keys(np.arange(grouped.size)))
-            return Prepared(mask, grouped.lane(), times(view), np.array(edges), grouped.size, keys)
+            return self._prepared(context, mask, grouped.lane(), edges, keys)
         return self._second(context, grouped, mask, edges)
 
     def _second(self, context: Context, grouped: Groups, mask: Mask, edges: list[int]) -> Prepared:
@@ -124,10 +125,14 @@ class Trend(Query):
         table = np.full(grouped.size, len(best), np.int64)
         table[found.place[best]] = np.arange(len(best))
         shown: list[Key | None] = [*(keys[place] for place in best), None]
-        view = grouped.view
-        return Prepared(
-            mask, grouped.lane(table), times(view), np.array(edges), len(shown), shown, len(keys) - len(best)
-        )
+        made = self._prepared(context, mask, grouped.lane(table), edges, shown)
+        return replace(made, hidden=len(keys) - len(best))
+
+    def _prepared(
+        self, context: Context, mask: Mask, group: Lane, edges: list[int], shown: list[Key | None]
+    ) -> Prepared:
+        view = context.columns_view
+        return Prepared(mask, group, times(view), intervals(view, np.array(edges)), edges, len(shown), shown)
 
     def fold(self, shard: Shard, context: Context) -> Cells:
         """Counts of one shard."""
@@ -135,8 +140,8 @@ class Trend(Query):
         out = np.zeros((len(made.edges) - 1, made.size), np.int64)
         arguments = (
             view.first, view.run, view.lo, view.hi, shard.begin, shard.end,
-            *made.mask.parts, *made.group.parts, made.time.addresses, made.time.like,
-            made.edges, span.start, span.end, context.cuts(span), out,
+            *made.mask.parts, *made.group.parts, *made.intervals.parts, made.time.addresses, made.time.like,
+            span.start, span.end, context.cuts(span), out,
         )  # fmt: skip
         if self.measure == "events":
             fold.events(*arguments)
@@ -163,7 +168,7 @@ class Trend(Query):
         if self.by and self.top is not None and None not in shown:
             shown, hidden, interval, group, value = self._largest(shown, interval, group, value)
         cells = [
-            (int(made.edges[i]), shown[g], int(n))
+            (made.edges[i], shown[g], int(n))
             for i, g, n in zip(interval.tolist(), group.tolist(), value.tolist(), strict=True)
         ]
         return self._answer(cells, partial.total, hidden, context)

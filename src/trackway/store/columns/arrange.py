@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from trackway.model.schema import Schema
 from trackway.store.columns.order import by_actor, overlapping, pick, settle, spread
-from trackway.store.columns.run import SHARDS, Run
+from trackway.store.columns.run import SHARDS, Run, quarters
 from trackway.store.columns.view import View
 from trackway.store.columns.words import Words, shards_of
 from trackway.store.identity import resolve
@@ -153,7 +153,7 @@ class _Layout:
         settle(order, offsets, times, ties)
         time = times[order]
         overlay = Run(
-            time, ties[order], Gathered(tuple(self.runs), run[order], row[order]),
+            time, ties[order], quarters(time), Gathered(tuple(self.runs), run[order], row[order]),
             np.zeros(len(sizes), np.uint32), offsets, time[offsets[:-1]], time[offsets[1:] - 1],
             np.zeros(SHARDS + 1, np.int64), "overlay",
         )  # fmt: skip

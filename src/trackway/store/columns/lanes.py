@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import types
+from numba import njit, types
 from numba.extending import intrinsic
 
+from trackway.store.columns.run import QUARTER
 from trackway.store.columns.view import View
 
 
@@ -76,6 +77,65 @@ def over(arrays: Sequence[np.ndarray], table: np.ndarray, kind: Any = np.uint8) 
     like = np.empty(0, arrays[0].dtype if arrays else kind)
     addresses = np.array([array.__array_interface__["data"][0] for array in arrays], np.int64)
     return Lane(addresses, like, table, arrays)
+
+
+@dataclass(frozen=True, eq=False)
+class Intervals:
+    """`table[array[row] + shift]` is the interval of an event, array and shift being those of the event's run."""
+
+    addresses: np.ndarray
+    like: np.ndarray
+    shift: np.ndarray
+    table: np.ndarray
+    arrays: Sequence[np.ndarray]
+
+    @property
+    def parts(self) -> tuple[np.ndarray, ...]:
+        """What a fold is given."""
+        return self.addresses, self.like, self.shift, self.table
+
+
+def intervals(view: View, edges: np.ndarray) -> Intervals:
+    """The interval [edges[i], edges[i + 1]) of every event; of events outside them, any.
+
+    Edges on quarters of an hour, as of every calendar, need a table of those; others are worked out per event.
+    """
+    count = len(edges) - 1
+    kind = np.uint16 if count <= 1 << 16 else np.uint32
+    first = min((run.first_quarter for run in view.runs), default=0)
+    if count == 1 or not (edges % QUARTER).any():
+        last = (view.newest or 0) // QUARTER
+        places = np.searchsorted(edges, np.arange(first, last + 1) * QUARTER, side="right") - 1
+        table = np.clip(places, 0, count - 1).astype(kind)
+        arrays = _alike([run.quarters for run in view.runs])
+        shift = np.array([run.first_quarter - first for run in view.runs], np.int64)
+    else:
+        arrays = [np.empty(run.rows, np.uint32) for run in view.runs]
+        for run, out in zip(view.runs, arrays, strict=True):
+            place(run.time, edges, out)
+        table, shift = np.arange(count, dtype=kind), np.zeros(len(arrays), np.int64)
+    whole = over(arrays, table)
+    return Intervals(whole.addresses, whole.like, shift, table, arrays)
+
+
+def _alike(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Arrays of one type, the widest."""
+    widest = max((array.dtype for array in arrays), key=lambda kind: kind.itemsize, default=np.dtype(np.uint8))
+    return [array.astype(widest, copy=False) for array in arrays]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def place(times: np.ndarray, edges: np.ndarray, out: np.ndarray) -> None:
+    """The interval of each time: a guess as if all were equally long, then a few steps."""
+    count = len(edges) - 1
+    scale = count / (edges[count] - edges[0])
+    for row in range(len(times)):
+        i = max(0, min(int((times[row] - edges[0]) * scale), count - 1))
+        while i > 0 and times[row] < edges[i]:
+            i -= 1
+        while i < count - 1 and times[row] >= edges[i + 1]:
+            i += 1
+        out[row] = i
 
 
 @intrinsic  # type: ignore[untyped-decorator]

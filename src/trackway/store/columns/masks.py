@@ -23,11 +23,13 @@ from sqlglot import exp
 from trackway.errors import ConditionError
 from trackway.model.condition import literal, quoted
 from trackway.model.schema import SQL
-from trackway.store.columns.lanes import Mask, identity, lane, nothing
+from trackway.store.columns.lanes import Lane, Mask, identity, lane, nothing
 from trackway.store.columns.view import View
 
 CHUNK = 1 << 18
 """Rows evaluated at a time, small enough for the caches."""
+SAMPLE = 1 << 12
+"""Rows of a run looked at to learn how many a condition lets through."""
 FALSE, UNKNOWN, TRUE = 0, 1, 2
 ROWWISE = frozenset({"time"})
 """Columns without a dictionary that conditions may still read."""
@@ -60,6 +62,8 @@ class Masks:
         lanes = [lane(self.view, name, self._bits(parts, name)) for name in columns]
         if not lanes:
             lanes = [lane(self.view, None, np.full(1, (1 << len(parts)) - 1, np.uint16))]
+        if len(lanes) == 2 and all(one.like.dtype == np.uint8 for one in lanes):
+            lanes.sort(key=_share)
         return Mask(lanes[0], lanes[1] if len(lanes) > 1 else nothing(self.view))
 
     def _by_column(self, parts: Sequence[Sequence[exp.Expression]]) -> list[str] | None:
@@ -211,6 +215,12 @@ def unanswerable(sql: str, error: Exception) -> ConditionError:
 def columns(tree: exp.Expression) -> set[str]:
     """The columns a resolved tree reads."""
     return {column.name for column in tree.find_all(exp.Column)}
+
+
+def _share(one: Lane) -> float:
+    """Roughly the share of events with any bit: what lets fewer through is read first."""
+    some = [one.table[array[:: max(1, len(array) // SAMPLE)]] > 0 for array in one.arrays if len(array)]
+    return float(np.concatenate(some).mean()) if some else 0.0
 
 
 def _parts(tree: exp.Expression | None) -> list[exp.Expression]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from trackway.store.columns.order import by_actor, pick, settle, spread
-from trackway.store.columns.run import COLUMN, FIXED, SHARDS, Run, create, layout
+from trackway.store.columns.run import COLUMN, FIXED, QUARTER, SHARDS, Run, create, layout, width
 
 Arrays = dict[str, np.ndarray]
 Places = dict[str, list[Any]]
@@ -30,11 +30,13 @@ def merge(
     kinds: dict[str, tuple[np.dtype[Any], int]] = {"time": (LONG, rows), "tie": (LONG, rows)}
     kinds |= {COLUMN + name: (kind, rows) for name, kind in _widths(runs, without).items()}
     columns = list(kinds)
+    oldest, newest = _ends(runs)
+    kinds["quarters"] = (np.dtype(width(newest // QUARTER - oldest // QUARTER)), rows)
     kinds |= dict.fromkeys(("first", "last"), (LONG, room)) | {"actors": (np.dtype(np.uint32), room)}
     kinds |= {"starts": (LONG, room + 1), "bounds": (LONG, SHARDS + 1)}
     places, size = layout(kinds)
     target = create(path, places, size) if path else {name: np.empty(n, kind) for name, (kind, n) in kinds.items()}
-    stretches = _fill(runs, shard_of, columns, target)
+    stretches = _fill(runs, shard_of, columns, target, oldest // QUARTER)
     for name, spare in (("first", 0), ("last", 0), ("actors", 0), ("starts", 1)):
         target[name] = target[name][: stretches + spare]
         places[name][2] = stretches + spare
@@ -52,7 +54,13 @@ def _widths(runs: Sequence[Run], without: Collection[str]) -> dict[str, np.dtype
     return widths
 
 
-def _fill(runs: Sequence[Run], shard_of: np.ndarray, columns: Sequence[str], target: Arrays) -> int:
+def _ends(runs: Sequence[Run]) -> tuple[int, int]:
+    """Time of the oldest and the newest row."""
+    some = [run for run in runs if run.rows]
+    return min((int(run.first.min()) for run in some), default=0), max((int(run.last.max()) for run in some), default=0)
+
+
+def _fill(runs: Sequence[Run], shard_of: np.ndarray, columns: Sequence[str], target: Arrays, first_quarter: int) -> int:
     """Write every array; returns how many stretches there are."""
     sizes = [sum(int(_end(run, shard) - _begin(run, shard)) for run in runs) for shard in range(SHARDS)]
     tops = np.concatenate([[0], np.cumsum(sizes)])
@@ -61,6 +69,8 @@ def _fill(runs: Sequence[Run], shard_of: np.ndarray, columns: Sequence[str], tar
         rows, actors, starts = _weave(runs, shard, shard_of)
         for name in columns:
             pick(_whole(runs, name, shard), rows, target[name][tops[shard] : tops[shard + 1]])
+        mine = slice(tops[shard], tops[shard + 1])
+        target["quarters"][mine] = target["time"][mine] // QUARTER - first_quarter
         return actors, starts[:-1] + tops[shard]
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:

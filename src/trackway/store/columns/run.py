@@ -16,11 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from trackway.model.time import MICROS
 from trackway.store.columns.order import by_actor, pick, settle
 
 SHARDS = 32
 """How many shards the actors are spread over, by a hash that never changes."""
 ALIGN = 4096
+QUARTER = 15 * 60 * MICROS
+"""Calendar days of every time zone in use begin on one."""
 WIDTHS = (np.uint8, np.uint16, np.uint32)
 
 
@@ -31,6 +34,9 @@ class Run:
     time: np.ndarray
     """Microseconds, int64, one per row."""
     tie: np.ndarray
+    quarters: np.ndarray
+    """The quarter of an hour each row is in, counted from that of the oldest row: enough to find its day, in
+    two bytes instead of eight."""
     codes: Mapping[str, np.ndarray]
     """Column -> dictionary codes, in the narrowest of uint8, uint16 and uint32."""
     actors: np.ndarray
@@ -49,6 +55,11 @@ class Run:
     def rows(self) -> int:
         """Number of events."""
         return len(self.time)
+
+    @property
+    def first_quarter(self) -> int:
+        """The quarter of an hour of the oldest row, counted from 1970."""
+        return int(self.first.min()) // QUARTER if len(self.first) else 0
 
 
 @dataclass(frozen=True)
@@ -78,12 +89,20 @@ def sort(batch: Batch, shard_of: np.ndarray) -> Run:
             pick(values, order, codes[name])
     time = batch.time[order]
     return Run(
-        time, batch.tie[order], codes, actors, starts,
+        time, batch.tie[order], quarters(time), codes, actors, starts,
         time[starts[:-1]], time[starts[1:] - 1], bounds,
     )  # fmt: skip
 
 
-FIXED = ("time", "tie", "actors", "starts", "first", "last", "bounds")
+def quarters(time: np.ndarray) -> np.ndarray:
+    """Quarters of an hour since that of the oldest time."""
+    found = time // QUARTER
+    if len(found):
+        found -= found.min()
+    return found.astype(width(int(found.max(initial=0))))
+
+
+FIXED = ("time", "tie", "quarters", "actors", "starts", "first", "last", "bounds")
 COLUMN = "column:"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numba import carray, njit
 
-from trackway.store.columns.folds.calendar import locate, scale_of
 from trackway.store.columns.lanes import pointer
 
 START, RETURN = 1, 2
@@ -15,15 +14,15 @@ START, RETURN = 1, 2
 def returns(  # noqa: C901, PLR0913, PLR0917
     first: np.ndarray, run: np.ndarray, lo: np.ndarray, hi: np.ndarray, begin: int, end: int,
     mark_at: np.ndarray, mark_like: np.ndarray, mark: np.ndarray,
-    also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray, time_at: np.ndarray, time_like: np.ndarray,
-    edges: np.ndarray, start: int, stop: int, size: np.ndarray, returned: np.ndarray,
+    also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray,
+    when_at: np.ndarray, when_like: np.ndarray, shift: np.ndarray, when: np.ndarray,
+    time_at: np.ndarray, time_like: np.ndarray, start: int, stop: int, size: np.ndarray, returned: np.ndarray,
 ) -> None:  # fmt: skip
     """Add each actor to `size[cohort]` and `returned[cohort, period]`.
 
     The cohort is the interval of the actor's first event marked START in [start, stop); a return is an event
     marked RETURN at or after that moment, whatever its own mark or place among equal times.
     """
-    scale = scale_of(edges)
     periods = returned.shape[1]
     for actor in range(begin, end):
         cohort = -1
@@ -33,6 +32,8 @@ def returns(  # noqa: C901, PLR0913, PLR0917
             codes = carray(pointer(mark_at[run[s]], mark_like), hi[s])
             others = carray(pointer(also_at[run[s]], also_like), hi[s])
             times = carray(pointer(time_at[run[s]], time_like), hi[s])
+            quarters = carray(pointer(when_at[run[s]], when_like), hi[s])
+            offset = shift[run[s]]
             i = lo[s]
             while i < hi[s]:
                 marked = mark[codes[i]]
@@ -41,18 +42,18 @@ def returns(  # noqa: C901, PLR0913, PLR0917
                 if marked & wanted == 0:
                     i += 1
                     continue
-                time = times[i]
                 if cohort < 0:
+                    time = times[i]
                     if time < start or time >= stop:
                         i += 1
                         continue
-                    cohort = locate(time, edges, scale)
+                    cohort = int(when[quarters[i] + offset])
                     size[cohort] += 1
                     wanted = RETURN
                     while i > lo[s] and times[i - 1] == time:
                         i -= 1
                     continue
-                period = locate(time, edges, scale) - cohort
+                period = int(when[quarters[i] + offset]) - cohort
                 if period >= periods:
                     break
                 if period != counted:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numba import carray, njit
 
-from trackway.store.columns.folds.calendar import locate, scale_of
 from trackway.store.columns.folds.reading import earliest
 from trackway.store.columns.lanes import pointer
 
@@ -16,28 +15,30 @@ def events(  # noqa: PLR0913, PLR0917
     mask_at: np.ndarray, mask_like: np.ndarray, mask: np.ndarray,
     also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray,
     group_at: np.ndarray, group_like: np.ndarray, group: np.ndarray,
-    time_at: np.ndarray, time_like: np.ndarray, edges: np.ndarray, start: int, stop: int, cut: bool, out: np.ndarray,
+    when_at: np.ndarray, when_like: np.ndarray, shift: np.ndarray, when: np.ndarray,
+    time_at: np.ndarray, time_like: np.ndarray, start: int, stop: int, cut: bool, out: np.ndarray,
 ) -> None:  # fmt: skip
     """Add to `out[interval, group]` the events with a mask (an empty table: all) within [start, stop).
 
     `cut` says whether there may be events outside.
     """
-    scale = scale_of(edges)
     g = 0
     for s in range(first[begin], first[end]):
         codes = carray(pointer(mask_at[run[s]], mask_like), hi[s])
         others = carray(pointer(also_at[run[s]], also_like), hi[s])
         groups = carray(pointer(group_at[run[s]], group_like), hi[s])
-        times = carray(pointer(time_at[run[s]], time_like), hi[s])
+        quarters = carray(pointer(when_at[run[s]], when_like), hi[s])
+        offset = shift[run[s]]
         i, last = lo[s], hi[s]
         if cut:
+            times = carray(pointer(time_at[run[s]], time_like), hi[s])
             i, last = earliest(times, i, last, start), earliest(times, i, last, stop)
         for row in range(i, last):
             if len(mask) and (mask[codes[row]] == 0 or (len(also) and also[others[row]] == 0)):
                 continue
             if len(group):
                 g = group[groups[row]]
-            out[locate(times[row], edges, scale), g] += 1
+            out[when[quarters[row] + offset], g] += 1
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -46,7 +47,8 @@ def actors(  # noqa: PLR0913, PLR0917
     mask_at: np.ndarray, mask_like: np.ndarray, mask: np.ndarray,
     also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray,
     group_at: np.ndarray, group_like: np.ndarray, group: np.ndarray,
-    time_at: np.ndarray, time_like: np.ndarray, edges: np.ndarray, start: int, stop: int, cut: bool, out: np.ndarray,
+    when_at: np.ndarray, when_like: np.ndarray, shift: np.ndarray, when: np.ndarray,
+    time_at: np.ndarray, time_like: np.ndarray, start: int, stop: int, cut: bool, out: np.ndarray,
     latest: np.ndarray,
 ) -> int:  # fmt: skip
     """Add to `out[interval, group]` the distinct actors who have such an event; returns how many there are in all.
@@ -54,24 +56,25 @@ def actors(  # noqa: PLR0913, PLR0917
     `latest[group]` must be -1: it holds the place (actor and interval) counted last, which is enough since
     the events of an actor come in order of time.
     """
-    scale = scale_of(edges)
     total = 0
     for actor in range(begin, end):
         seen = False
-        base = np.int64(actor) * len(edges)
+        base = np.int64(actor) * len(out)
         before = -1
         for s in range(first[actor], first[actor + 1]):
             codes = carray(pointer(mask_at[run[s]], mask_like), hi[s])
             others = carray(pointer(also_at[run[s]], also_like), hi[s])
             groups = carray(pointer(group_at[run[s]], group_like), hi[s])
-            times = carray(pointer(time_at[run[s]], time_like), hi[s])
+            quarters = carray(pointer(when_at[run[s]], when_like), hi[s])
+            offset = shift[run[s]]
             i, last = lo[s], hi[s]
             if cut:
+                times = carray(pointer(time_at[run[s]], time_like), hi[s])
                 i, last = earliest(times, i, last, start), earliest(times, i, last, stop)
             if len(mask) == 0 and len(group) == 0:
                 seen = seen or i < last
                 for row in range(i, last):
-                    interval = locate(times[row], edges, scale)
+                    interval = int(when[quarters[row] + offset])
                     out[interval, 0] += interval != before
                     before = interval
                 continue
@@ -79,7 +82,7 @@ def actors(  # noqa: PLR0913, PLR0917
                 if len(mask) and (mask[codes[row]] == 0 or (len(also) and also[others[row]] == 0)):
                     continue
                 g = group[groups[row]] if len(group) else 0
-                place = base + locate(times[row], edges, scale)
+                place = base + when[quarters[row] + offset]
                 seen = True
                 out[place - base, g] += latest[g] != place
                 latest[g] = place
