@@ -285,11 +285,12 @@ def check() -> Step:
 def _joined(fusion: Fusion, table: pa.Table, out: pa.Table, placed: Marks, lake: Schema) -> pa.Table:
     """The columns that passed by and those the query gave, as one table, names spelled as the lake spells them."""
     spelled = {name.lower(): name for name in lake}
+    read = set(table.column_names)
     columns: dict[str, Any] = {}
     for name in fusion.columns:
         if name in fusion.changed:
             columns[spelled.get(name.lower(), name)] = out[name]
-        elif name in table.column_names:
+        elif name in read:
             columns[spelled.get(name.lower(), name)] = table[name]
     columns |= {"tie": out["tie"], "received_at": placed.received_at, HI: out[HI], LO: out[LO], CONTENT: placed.content}
     return pa.table(columns)
