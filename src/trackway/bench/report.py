@@ -139,12 +139,20 @@ def ingest(measured: Measured) -> str:
 
 
 def weblog(measured: Measured) -> str:
-    """Lines a second of a log file, from the file to the first answer."""
-    rows = [["Trackway (load, then ask)", *_pace(measured["lines"], measured["trackway_seconds"])]]
+    """Lines a second of a log file, from the file to askable, and to the first answer of another process."""
+    rows = [
+        ["Trackway, to askable (load)", *_pace(measured["lines"], measured["trackway_seconds"])],
+        ["Trackway, to the first answer (load, then ask)", *_pace(measured["lines"], measured["answered_seconds"])],
+    ]
     if measured["goaccess_seconds"]:
         rows.append([str(measured["goaccess"]), *_pace(measured["lines"], measured["goaccess_seconds"])])
     faster = measured["times_faster"]
-    verdict = f"{faster:.2f}x the lines a second of GoAccess.\n" if faster else f"GoAccess: {measured['goaccess']}.\n"
+    answered = measured["times_faster_answered"]
+    verdict = (
+        f"{faster:.2f}x the lines a second of GoAccess, {answered:.2f}x with the first answer.\n"
+        if faster
+        else f"GoAccess: {measured['goaccess']}.\n"
+    )
     return (
         f"{measured['lines']:,} lines ({size(measured['bytes'])}, {measured['log']}), best of "
         f"{len(measured['trackway_seconds'])} in turn. {on_what(measured)}\n\n"
