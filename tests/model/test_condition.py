@@ -19,7 +19,7 @@ SCHEMA = Schema({"path": "string", "status": "integer", "company_size": "number"
         ("path like '/blog/%'", "(\"path\" LIKE '/blog/%')"),
         ("properties.company_size >= 200", '("company_size" >= 200)'),
         ("context.page.url is not null", '(NOT "context.page.url" IS NULL)'),
-        ("status in (500, 502) or not path ilike '%x%'", "(\"status\" IN (500, 502) OR NOT \"path\" ILIKE '%x%')"),
+        ("status in (500, 502) or not path ilike '%x%'", '("status" IN (500, 502) OR NOT "path" ILIKE \'%x%\')'),
     ],
 )
 def test_a_condition_becomes_duckdb_text_over_quoted_columns(text, sql):
