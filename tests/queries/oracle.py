@@ -39,12 +39,15 @@ def by_actor(events: Sequence[Event]) -> dict[str, list[Event]]:
 
 
 def funnel(events: Sequence[Event], steps: Sequence[Test], within: int) -> list[tuple[Event, list[int]]]:
-    """The per-actor table: the first event and the times of the chain that counts, for whoever took step one."""
+    """The per-actor table of whoever took step one: their first such event, and the times of the chain that counts."""
     found = []
     for journey in by_actor(events).values():
         chosen = chain_of(journey, steps, within)
         if chosen:
-            found.append((chosen[0], [event["time"] for event in chosen]))
+            touch = min(
+                (event for event in journey if steps[0](event)), key=lambda event: (event["time"], event["tie"])
+            )
+            found.append((touch, [event["time"] for event in chosen]))
     return found
 
 
@@ -103,10 +106,10 @@ def seconds(micros: Any) -> float | None:
 def trend(  # noqa: PLR0917
     events: Sequence[Event], where: Test, measure: str, days: int | None, by: str | None, top: int | None
 ) -> list[dict[str, Any]]:
-    if not events:
-        return []
-    oldest, newest = min(e["time"] for e in events), max(e["time"] for e in events)
     mine = [event for event in events if where(event)]
+    if not mine:
+        return []
+    oldest, newest = min(e["time"] for e in mine), max(e["time"] for e in mine)
 
     def start(event: Event) -> int:
         return floor(event["time"], days) if days else oldest

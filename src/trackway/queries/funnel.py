@@ -27,7 +27,7 @@ from trackway.plan.component import Query
 from trackway.store.columns.context import Context, Moment, Names
 from trackway.store.columns.durations import histogram, median, quantiles
 from trackway.store.columns.folds import funnel as fold
-from trackway.store.columns.groups import REST, Groups, Key, groups, label, ranked
+from trackway.store.columns.groups import REST, Groups, Key, beyond, groups, label, ranked
 from trackway.store.columns.lanes import Lane, Mask, times
 from trackway.store.columns.view import Shard
 
@@ -58,7 +58,7 @@ class Journeys:
     moments: np.ndarray
     """Time of each step (first index) of the chain that first got there; microseconds."""
     group: np.ndarray
-    """Number of the group of the chain's first event."""
+    """Number of the group of the actor's first event that is step 1."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Funnel(Query):
     where: Condition | None = None
     """Only events for which this is true can be a step."""
     by: Names = Field(default=[], max_length=3)
-    """Columns to break down by: their values at the first step. At most three."""
+    """Columns to break down by: their values at an actor's first event that is step 1. At most three."""
     from_: Moment | None = Field(default=None, alias="from")
     """All steps are taken at or after this: a date, a time, or one before now such as `-30d`."""
     to: Moment | None = None
@@ -107,18 +107,19 @@ class Funnel(Query):
         """The per-actor table of one shard."""
         view, made, span = shard.view, context.prepared, context.span(self.from_, self.to)
         room = shard.end - shard.begin
-        depth, table = np.zeros(room + 1, np.uint8), np.empty((len(self.steps) + 2, room + 1), np.int64)
+        depth, table = np.zeros(room + 1, np.uint8), np.empty((len(self.steps), room + 1), np.int64)
+        origin = np.empty((2, room + 1), np.int64)
         count = fold.chains(
             view.first, view.run, view.lo, view.hi, shard.begin, shard.end, *made.steps.parts,
             made.time.addresses, made.time.like, span.start, span.end, context.cuts(span), self.within.micros,
-            table, depth,
+            table, origin, depth,
         )  # fmt: skip
         group = np.zeros(count if made.groups is not None else 0, np.int64)
         if made.groups is not None:
             for run, numbers in enumerate(made.groups.arrays):
-                mine = np.flatnonzero(table[-2, :count] == run)
-                group[mine] = numbers[table[-1, mine]]
-        return Journeys(depth[:count], table[:-2, :count], group)
+                mine = np.flatnonzero(origin[0, :count] == run)
+                group[mine] = numbers[origin[1, mine]]
+        return Journeys(depth[:count], table[:, :count], group)
 
     def merge(self, partials: Iterable[Journeys]) -> Journeys:
         """One table; shards have no actor in common."""
@@ -197,11 +198,10 @@ class Funnel(Query):
     def _notes(self, hidden: int, still: int, some: bool) -> list[str]:
         notes = []
         if hidden:
-            notes.append(f"{hidden:,} smaller groups are together '{REST}'.")
+            notes.append(beyond(hidden))
         if still and some:
-            notes.append(
-                f"{still:,} actors who stopped began less than {self.within} before the end and may still go on."
-            )
+            who = f"{still:,} actors" if still > 1 else "1 actor"
+            notes.append(f"{who} who stopped began less than {self.within} before the end and may still go on.")
         return notes
 
     # ── reference ───────────────────────────────────────────────────────────────────────────────────
@@ -233,8 +233,8 @@ from counted order by place, step"""
     def _journeys(self, schema: Schema, context: Context) -> str:
         """The per-actor table: one window function per step, each taking the best chain before the event.
 
-        A chain is (start, minus the place of its last event, its times, its group): the largest is the one that
-        started latest and, of those, was formed first.
+        A chain is (start, minus the place of its last event, its times): the largest is the one that started
+        latest and, of those, was formed first.
         """
         span = context.span(self.from_, self.to)
         names = self._names(context)
@@ -245,7 +245,6 @@ from counted order by place, step"""
             f", {f'epoch_us({quoted(name)})' if schema[name] == 'time' else quoted(name)} as g{i}"
             for i, name in enumerate(names)
         )
-        groups = "".join(f", g{i} := g{i}" for i in range(len(names)))
         steps = "".join(f", {condition} as c{k}" for k, condition in enumerate(conditions))
         any_step = " or ".join(f"c{k}" for k in range(count))
         lowest = "case " + " ".join(f"when c{k} then {k}" for k in range(count)) + " end"
@@ -253,19 +252,21 @@ from counted order by place, step"""
   where {where} and epoch_us(time) >= {span.start} and epoch_us(time) < {span.end}),
 placed as (select *, row_number() over (partition by actor order by t, {lowest}, tie) as p
            from matched where {any_step}),
-chain0 as (select *, case when c0 then struct_pack(s := t, p := -p, m := [t]{groups}) end as h0 from placed)"""
+chain0 as (select *, case when c0 then struct_pack(s := t, p := -p, m := [t]) end as h0 from placed)"""
         for k in range(1, count):
-            carried = "".join(f", g{i} := b.g{i}" for i in range(len(names)))
             text += f""",
 best{k} as (select *, max(h{k - 1}) over (partition by actor order by p
              rows between unbounded preceding and 1 preceding) as b from chain{k - 1}),
 chain{k} as (select * exclude (b), case when c{k} and b is not null and t - b.s <= {self.within.micros}
-             then struct_pack(s := b.s, p := -p, m := list_append(b.m, t){carried}) end as h{k} from best{k})"""
+             then struct_pack(s := b.s, p := -p, m := list_append(b.m, t)) end as h{k} from best{k})"""
         firsts = ", ".join(f"min_by(h{k}, p) filter (h{k} is not null) as f{k}" for k in range(count))
         deepest = ", ".join(f"f{k}" for k in reversed(range(count)))
-        groups = "".join(f", f.g{i} as g{i}" for i in range(len(names)))
+        firsts += "".join(f", min_by(struct_pack(v := g{i}), p) filter (c0) as o{i}" for i in range(len(names)))
+        origins = "".join(f", o{i}" for i in range(len(names)))
+        groups = "".join(f", o{i}.v as g{i}" for i in range(len(names)))
         return f"""{text},
-deepest as (select actor, coalesce({deepest}) as f from (select actor, {firsts} from chain{count - 1} group by actor)),
+found as (select actor, {firsts} from chain{count - 1} group by actor),
+deepest as (select actor, coalesce({deepest}) as f{origins} from found),
 journeys as (select actor, len(f.m) as depth, f.m as m{groups} from deepest where f is not null)"""
 
     def by_sql(

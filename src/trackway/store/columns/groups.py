@@ -88,6 +88,11 @@ def ranked(keys: Sequence[Key], weights: Sequence[int]) -> list[int]:
     return sorted(range(len(keys)), key=lambda place: (-weights[place], *map(sortable, keys[place])))
 
 
+def beyond(hidden: int) -> str:
+    """A note that says how many groups are not shown by themselves."""
+    return f"{hidden:,} smaller groups are together '{REST}'." if hidden > 1 else f"1 smaller group is '{REST}'."
+
+
 def sortable(value: Any) -> tuple[int, Any]:
     """Values in the order DuckDB has them: NaN after all numbers, null last."""
     if value is None:

@@ -4,7 +4,7 @@ For every number of steps `k` the fold carries the chain of `k` steps that start
 that can go on within the window can also go on from the latest start. One pass, no backtracking. Of first
 steps only the latest before a further step matters, so their times are read when such a step comes.
 
-`state[k - 1]` is the chain of `k` steps: the time of each step, then the run and the row of its first event.
+`state[k - 1]` is the chain of `k` steps: the time of each step.
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ def chains(  # noqa: C901, PLR0912, PLR0913, PLR0917
     first: np.ndarray, run: np.ndarray, lo: np.ndarray, hi: np.ndarray, begin: int, end: int,
     step_at: np.ndarray, step_like: np.ndarray, step: np.ndarray,
     also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray, time_at: np.ndarray, time_like: np.ndarray,
-    start: int, stop: int, cut: bool, within: int, table: np.ndarray, depth: np.ndarray,
+    start: int, stop: int, cut: bool, within: int, table: np.ndarray, origin: np.ndarray,
+    depth: np.ndarray,
 ) -> int:  # fmt: skip
     """Fill, for each actor who took the first step, one column of the per-actor table; returns how many.
 
-    `depth[i]` is the deepest step, `table[:, i]` the state of the chain that first got there. Only rows in
-    [start, stop) count; `cut` says whether there may be others.
+    `depth[i]` is the deepest step, `table[:, i]` the times of the chain that first got there, `origin[:, i]`
+    the run and row of the actor's first event that is step 1. Only rows in [start, stop) count; `cut` says
+    whether there may be others.
     """
-    steps = len(table) - 2
-    state = np.zeros((steps, steps + 2), np.int64)
+    steps = len(table)
+    state = np.zeros((steps, steps), np.int64)
     found = 0
     for actor in range(begin, end):
         live = 0
@@ -52,19 +54,18 @@ def chains(  # noqa: C901, PLR0912, PLR0913, PLR0917
                     i += 1
                     continue
                 time = times[i]
+                if live == 0:
+                    origin[0, found], origin[1, found] = run[s], i
                 tied = (i > done and times[i - 1] == time) or (i + 1 < last and times[i + 1] == time)
                 if tied:
                     pending = earlier(step, codes, also, others, times, done, i, pending)
-                if pending >= done and times[pending] > state[0, 0]:
-                    row = pending
-                    if pending > done and times[pending - 1] == times[pending]:
-                        row = foremost(step, codes, also, others, times, done, pending)
-                    renew(state, times[pending], run[s], row)
+                if pending >= done:
+                    state[0, 0] = max(state[0, 0], times[pending])
                 if tied:
-                    live, i = instant(step, codes, also, others, times, done, i, last, state, live, within, run[s],
+                    live, i = instant(step, codes, also, others, times, done, i, last, state, live, within,
                                       table, found)  # fmt: skip
                 else:
-                    live = lengthen(state, live, matched, time, within, run[s], i, table, found)
+                    live = lengthen(state, live, matched, time, within, table, found)
                     i += 1
                 if live == steps:
                     break
@@ -72,8 +73,8 @@ def chains(  # noqa: C901, PLR0912, PLR0913, PLR0917
                 wanted = further(live, steps)
             if live == steps:
                 break
-            if pending >= 0 and times[pending] > state[0, 0]:
-                renew(state, times[pending], run[s], foremost(step, codes, also, others, times, done, pending))
+            if pending >= 0:
+                state[0, 0] = max(state[0, 0], times[pending])
         depth[found] = live
         found += live > 0
     return found
@@ -86,17 +87,8 @@ def further(live: int, steps: int) -> int:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def renew(state: np.ndarray, time: int, run: int, row: int) -> None:
-    """Begin the chain of one step at another event."""
-    steps = len(state)
-    state[0, 0] = time
-    state[0, steps] = run
-    state[0, steps + 1] = row
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def lengthen(  # noqa: PLR0913, PLR0917
-    state: np.ndarray, live: int, matched: int, time: int, within: int, run: int, row: int,
+    state: np.ndarray, live: int, matched: int, time: int, within: int,
     table: np.ndarray, place: int,
 ) -> int:  # fmt: skip
     """Let one event lengthen the chains, the longest first so that it is used once.
@@ -108,15 +100,15 @@ def lengthen(  # noqa: PLR0913, PLR0917
     for k in range(min(live, steps - 1), 0, -1):
         begun = state[k - 1, 0]
         if (matched >> k) & 1 and time - begun <= within and (k >= live or begun > state[k, 0]):
-            for j in range(steps + 2):
+            for j in range(k):
                 state[k, j] = state[k - 1, j]
             state[k, k] = time
             deepest = max(deepest, k + 1)
     if matched & 1 and (live == 0 or time > state[0, 0]):
-        renew(state, time, run, row)
+        state[0, 0] = time
         deepest = max(deepest, 1)
     if deepest > live:
-        for j in range(steps + 2):
+        for j in range(deepest):
             table[j, place] = state[deepest - 1, j]
     return deepest
 
@@ -124,7 +116,7 @@ def lengthen(  # noqa: PLR0913, PLR0917
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def instant(  # noqa: PLR0913, PLR0917
     step: np.ndarray, codes: np.ndarray, also: np.ndarray, others: np.ndarray, times: np.ndarray,
-    done: int, row: int, last: int, state: np.ndarray, live: int, within: int, run: int,
+    done: int, row: int, last: int, state: np.ndarray, live: int, within: int,
     table: np.ndarray, place: int,
 ) -> tuple[int, int]:  # fmt: skip
     """Take all events at the instant of a row in the order of the steps they match, then of their ties.
@@ -140,7 +132,7 @@ def instant(  # noqa: PLR0913, PLR0917
         for i in range(top, after):
             matched = bits(step, codes, also, others, i)
             if matched & ((2 << lowest) - 1) == 1 << lowest:
-                live = lengthen(state, live, matched, times[row], within, run, i, table, place)
+                live = lengthen(state, live, matched, times[row], within, table, place)
     return live, after
 
 
@@ -153,17 +145,3 @@ def earlier(  # noqa: PLR0913, PLR0917
     while pending >= done and (times[pending] == times[row] or not bits(step, codes, also, others, pending) & 1):
         pending -= 1
     return pending if pending >= done else -1
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def foremost(  # noqa: PLR0913, PLR0917
-    step: np.ndarray, codes: np.ndarray, also: np.ndarray, others: np.ndarray, times: np.ndarray,
-    done: int, row: int,
-) -> int:  # fmt: skip
-    """Of all first steps at the instant of a row, the one that comes first."""
-    found = row
-    while row > done and times[row - 1] == times[row]:
-        row -= 1
-        if bits(step, codes, also, others, row) & 1:
-            found = row
-    return found
