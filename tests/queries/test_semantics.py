@@ -57,7 +57,7 @@ def test_one_event_is_one_step_even_if_it_matches_two(asked):
     assert reached(asked(story, twice)) == [2, 1]
 
 
-def test_a_group_is_the_value_at_the_first_step_and_groups_add_up(asked):
+def test_a_group_is_the_value_at_the_first_touch_and_groups_add_up(asked):
     story = people(
         ann=[("A", "0m", {"plan": "free"}), ("B", "1h", {"plan": "pro"})],
         bob=[("A", "0m", {"plan": None})],
@@ -65,9 +65,20 @@ def test_a_group_is_the_value_at_the_first_step_and_groups_add_up(asked):
     )
     answer = asked(story, {"type": "funnel", "steps": A_B_C[:2], "by": "plan"})
     assert [(row["plan"], row["step"], row["actors"]) for row in answer.rows] == [
-        ("free", 1, 2), ("free", 2, 2), (None, 1, 1), (None, 2, 0)
+        ("free", 1, 1), ("free", 2, 1), ("pro", 1, 1), ("pro", 2, 1), (None, 1, 1), (None, 2, 0)
     ]  # fmt: skip
     assert answer.totals["actors"] == 3
+
+
+def test_a_group_is_looked_up_in_the_range_and_where_only(asked):
+    story = people(ann=[("A", "0m", {"plan": "free"}), ("A", "2d", {"plan": "pro"}), ("A", "3d", {"plan": None})])
+    question = {"type": "funnel", "steps": A_B_C[:1], "by": "plan"}
+    assert [row["plan"] for row in asked(story, question | {"from": "2026-01-06"}).rows] == ["pro"]
+
+
+def test_one_who_may_still_go_on_is_one_actor(asked):
+    answer = asked(people(ann=[("A", "0m")]), {"type": "funnel", "steps": A_B_C})
+    assert answer.notes == ["1 actor who stopped began less than 14d before the end and may still go on."]
 
 
 def test_times_to_convert_add_up_with_the_steps(asked):
@@ -106,6 +117,29 @@ def test_intervals_without_events_are_zero(asked):
     assert [(row["time"], row["value"]) for row in answer.rows] == [
         ("2026-01-05T00:00:00Z", 1), ("2026-01-06T00:00:00Z", 0), ("2026-01-07T00:00:00Z", 1)
     ]  # fmt: skip
+
+
+def test_an_open_range_reaches_from_the_first_to_the_last_event_that_matches(asked):
+    story = people(ann=[("X", "0m"), ("A", "4400d"), ("A", "106500h"), ("X", "4500d")])
+    hourly = {"type": "trend", "where": "event = 'A'", "every": "1h"}
+    answer = asked(story, hourly)
+    assert len(answer.rows) == 106_500 - 4_400 * 24 + 1
+    assert [row["value"] for row in (answer.rows[0], answer.rows[1], answer.rows[-1])] == [1, 0, 1]
+    assert asked([], hourly | {"every": None}).rows == [{"time": answer.rows[0]["time"], "value": 2}]
+
+
+def test_a_given_end_of_the_range_stays_and_the_open_one_is_the_last_match(asked):
+    story = people(ann=[("A", "2d"), ("A", "5d"), ("X", "9d")])
+    days = asked(story, {"type": "trend", "where": "event = 'A'", "from": "2026-01-06"}).rows
+    assert [row["value"] for row in days] == [0, 1, 0, 0, 1]
+    assert asked([], {"type": "trend", "where": "event = 'A'", "from": "2026-01-12"}).rows == []
+
+
+@pytest.mark.parametrize("top", [1, None])
+def test_hourly_groups_far_apart_from_other_events_are_counted(asked, top):
+    story = people(ann=[("X", "0m"), ("A", "4400d", {"plan": "pro"}), ("A", "4401d", {"plan": None})])
+    question = {"type": "trend", "where": "event = 'A'", "every": "1h", "by": ["plan"], "top": top}
+    assert [row["value"] for row in asked(story, question).rows] == [1, 1]
 
 
 def test_days_follow_the_time_zone(asked):
@@ -158,6 +192,13 @@ def test_returns_count_by_calendar_week_and_periods_that_are_not_over_say_so(ask
     ]  # fmt: skip
     assert {(row["cohort"], row["actors"]) for row in answer.rows} == {("2026-01-05T00:00:00Z", 3)}
     assert answer.totals["periods"][1] == {"period": 1, "actors": 3, "returned": 2, "rate": 2 / 3}
+
+
+def test_cohorts_begin_where_the_starts_are(asked):
+    story = people(ann=[("X", "0m"), ("S", "4400d"), ("L", "105601h"), ("L", "105602h"), ("X", "8800d")])
+    question = {"type": "retention", "start": "event = 'S'", "return": "event = 'L'", "every": "1h", "periods": 2}
+    assert [(row["period"], row["returned"]) for row in asked(story, question).rows] == [(0, 0), (1, 1)]
+    assert asked([], question | {"start": "event = 'Z'"}).rows == []
 
 
 def test_an_event_that_is_both_counts_as_return(asked):

@@ -11,7 +11,7 @@ periods = 8
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,13 +69,28 @@ class Retention(Query):
         return Context(schema, "UTC", 0, None, None).columns([self.start, self.return_, self.where], [])
 
     def _edges(self, context: Context) -> list[int]:
+        """The intervals of the range, and those after in which returns are counted."""
         span = context.span(self.from_, self.to)
         return context.edges(Span(span.start, max(span.end, (context.newest or 0) + 1)), self.every)
+
+    def _narrow_edges(self, context: Context, starts: Context) -> list[int]:
+        """The same from the first start only, and until no period of the last one is left."""
+        if starts.oldest is None or starts.newest is None:
+            return [0, 1]
+        enough = starts.newest + round((self.periods + 2) * self.every.micros * 1.1)
+        return context.edges(Span(starts.oldest, min((context.newest or 0) + 1, enough)), self.every)
+
+    def _edges_of(self, context: Context) -> list[int]:
+        """The intervals to fold over: cut to the starts first when there would be very many."""
+        span = context.span(self.from_, self.to)
+        if not context.many(span, self.every) or not (self.from_ is None or self.to is None):
+            return self._edges(context)
+        return self._narrow_edges(context, context.matching(self.start, self.where, span))
 
     def prepare(self, context: Context) -> Prepared:
         """Starts and returns as bits, and the calendar."""
         marks = context.mask([self.start, self.return_], self.where)
-        view, edges = context.columns_view, self._edges(context)
+        view, edges = context.columns_view, self._edges_of(context)
         return Prepared(marks, times(view), intervals(view, np.array(edges)), edges)
 
     def fold(self, shard: Shard, context: Context) -> Counts:
@@ -98,7 +113,7 @@ class Retention(Query):
 
     def answer(self, partial: Counts, context: Context) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
         """A row per cohort and period."""
-        edges, newest = self._edges(context), context.newest or 0
+        edges, newest = context.prepared.edges, context.newest or 0
         rows = []
         for cohort in np.flatnonzero(partial.size).tolist():
             actors = int(partial.size[cohort])
@@ -135,7 +150,8 @@ class Retention(Query):
 
     def sql(self, schema: Schema, context: Context) -> str:
         """Rows `cohort` (place of its interval), `actors`, `period`, `returned`."""
-        span, edges = context.span(self.from_, self.to), self._edges(context)
+        span = context.span(self.from_, self.to)
+        edges: list[int] = context.prepared or self._edges(context)
         where = self.where.sql(schema) if self.where is not None else "true"
         return f"""with edges as (select unnest({edges[:-1]}::bigint[]) as start,
                            unnest(range({len(edges) - 1})) as place),
@@ -156,8 +172,15 @@ where edges.start <= {context.newest or 0} order by cohort, period"""
     def by_sql(
         self, run: Callable[[str], pa.Table], context: Context
     ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
-        """The same answer from the reference."""
-        edges = self._edges(context)
+        """The same answer from the reference, which is asked first when the starts are."""
+        span, schema = context.span(self.from_, self.to), context.schema
+        where = f"({self.where.sql(schema)}) and " if self.where is not None else ""
+        found = run(f"""select min(t) as first, max(t) as last from (
+select epoch_us(time) as t from events where {where}({self.start.sql(schema)})
+) where t >= {span.start} and t < {span.end}""")
+        starts = context.among(found["first"][0].as_py(), found["last"][0].as_py())
+        edges = self._narrow_edges(context, starts)
+        context = replace(context, prepared=edges)
         table = run(self.sql(context.schema, context)).to_pylist()
         rows = [self._row(row, edges, context) for row in table]
         return rows, self._totals(rows), self._notes(rows)

@@ -25,7 +25,7 @@ from trackway.model.time import Duration, iso
 from trackway.plan.component import Query
 from trackway.store.columns.context import Context, Moment, Names
 from trackway.store.columns.folds import trend as fold
-from trackway.store.columns.groups import REST, Groups, Key, groups, label, ranked, sortable
+from trackway.store.columns.groups import REST, Groups, Key, beyond, groups, label, ranked, sortable
 from trackway.store.columns.lanes import Intervals, Lane, Mask, intervals, nothing, times
 from trackway.store.columns.view import Shard
 
@@ -71,9 +71,9 @@ class Trend(Query):
     by: Names = Field(default=[], max_length=3)
     """Columns to break down by, at most three."""
     from_: Moment | None = Field(default=None, alias="from")
-    """Beginning of the range, inclusive: a date, a time, or one before now such as `-30d`."""
+    """Beginning of the range, inclusive: a date, a time, or one before now such as `-30d`; else the first event."""
     to: Moment | None = None
-    """End of the range, exclusive."""
+    """End of the range, exclusive; else after the last event."""
     top: int | None = Field(default=10, ge=1)
     """Groups shown, the largest over the whole range; the others are together `other`. Null shows all."""
 
@@ -86,7 +86,22 @@ class Trend(Query):
         if not self.by or self.top is None:
             return 1
         size = self._groups(context).size
-        return 2 if self.measure == "actors" or size * (len(self._edges(context)) - 1) > CELLS else 1
+        many = size * (len(self._edges(self._narrowed(context))) - 1) > CELLS
+        return 2 if self.measure == "actors" or many else 1
+
+    @property
+    def _open(self) -> bool:
+        """Whether the range ends where the events do."""
+        return self.from_ is None or self.to is None
+
+    def _narrowed(self, context: Context) -> Context:
+        """The context of the matching events, when an open range cannot be cut to them after counting."""
+        span = context.span(self.from_, self.to)
+        if not self._open or (self.where is None and self.from_ is None and self.to is None):
+            return context
+        if self.every is not None and not context.many(span, self.every):
+            return context
+        return context.matching(None, self.where, span)
 
     def _groups(self, context: Context) -> Groups:
         return groups(context.columns_view, self._names(context))
@@ -101,7 +116,7 @@ class Trend(Query):
         """Masks, groups and edges."""
         view = context.columns_view
         mask = Mask(nothing(view), nothing(view)) if self.where is None else context.mask([self.where], None)
-        edges = self._edges(context)
+        edges = self._edges(self._narrowed(context))
         if not self.by:
             return self._prepared(context, mask, nothing(view), edges, [()])
         grouped = self._groups(context)
@@ -171,7 +186,10 @@ class Trend(Query):
             (made.edges[i], shown[g], int(n))
             for i, g, n in zip(interval.tolist(), group.tolist(), value.tolist(), strict=True)
         ]
-        return self._answer(cells, partial.total, hidden, context)
+        if partial.total:
+            oldest, newest = made.edges[int(interval.min())], made.edges[int(interval.max())]
+            return self._answer(cells, partial.total, hidden, context.among(oldest, newest))
+        return self._answer(cells, 0, hidden, context.among(None, None))
 
     def _largest(
         self, keys: list[Key | None], interval: np.ndarray, group: np.ndarray, value: np.ndarray
@@ -195,8 +213,7 @@ class Trend(Query):
         names, zone = self._names(context), context.zone
         if not names:
             counted = {start: value for start, _, value in cells}
-            open_ended = context.oldest is None and (self.from_ is None or self.to is None)
-            edges = [] if open_ended else self._edges(context)[:-1]
+            edges = [] if context.oldest is None and self._open else self._edges(context)[:-1]
             cells = [(start, (), counted.get(start, 0)) for start in edges]
         moments = {start: iso(start, zone) for start in {start for start, _, _ in cells}}
         shown = {key: self._labels(key, context) for key in {key for _, key, _ in cells}}
@@ -215,9 +232,10 @@ class Trend(Query):
     def _notes(self, total: int, hidden: int) -> list[str]:
         notes = []
         if hidden:
-            notes.append(f"{hidden:,} smaller groups are together '{REST}'.")
+            notes.append(beyond(hidden))
         if self.measure == "actors" and (self.every is not None or self.by):
-            notes.append(f"An actor counts in every interval and group they appear in; there are {total:,} in all.")
+            whole = f"there are {total:,}" if total != 1 else "there is 1"
+            notes.append(f"An actor counts in every interval and group they appear in; {whole} in all.")
         return notes
 
     # ── reference ───────────────────────────────────────────────────────────────────────────────────
@@ -243,22 +261,29 @@ from placed join ranked on {same} group by all order by time, value desc"""
 
     def _placed(self, schema: Schema, context: Context) -> str:
         """The events in range with the start of their interval."""
+        edges = self._edges(context)[:-1]
+        return f"""with edges as (select unnest({edges}::bigint[]) as start),
+picked as ({self._picked(schema, context)}),
+placed as (select picked.*, edges.start from picked asof join edges on picked.t >= edges.start)"""
+
+    def _picked(self, schema: Schema, context: Context) -> str:
+        """The matching events; an open end of the range limits nothing."""
         span = context.span(self.from_, self.to)
-        edges = context.edges(span, self.every)[:-1]
-        where = self.where.sql(schema) if self.where is not None else "true"
+        where = f"({self.where.sql(schema)})" if self.where is not None else "true"
+        after = f" and epoch_us(time) >= {span.start}" if self.from_ is not None else ""
+        before = f" and epoch_us(time) < {span.end}" if self.to is not None else ""
         keys = "".join(
             f", {f'epoch_us({quoted(name)})' if schema[name] == 'time' else quoted(name)} as g{index}"
             for index, name in enumerate(self._names(context))
         )
-        return f"""with edges as (select unnest({edges}::bigint[]) as start),
-picked as (select epoch_us(time) as t, actor{keys} from events
-           where {where} and epoch_us(time) >= {span.start} and epoch_us(time) < {span.end}),
-placed as (select picked.*, edges.start from picked asof join edges on picked.t >= edges.start)"""
+        return f"select epoch_us(time) as t, actor{keys} from events where {where}{after}{before}"
 
     def by_sql(
         self, run: Callable[[str], pa.Table], context: Context
     ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
-        """The same answer from the reference."""
+        """The same answer from the reference, which is asked first where the events are."""
+        extent = run(f"select min(t) as first, max(t) as last from ({self._picked(context.schema, context)})")
+        context = context.among(extent["first"][0].as_py(), extent["last"][0].as_py())
         table = run(self.sql(context.schema, context)).to_pylist()
         what = "count(*)" if self.measure == "events" else "count(distinct actor)"
         keys = [f"g{index}" for index in range(len(self._names(context)))]

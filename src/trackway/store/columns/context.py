@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -14,10 +14,13 @@ from trackway.errors import QuestionError
 from trackway.model.condition import Condition
 from trackway.model.schema import Schema
 from trackway.model.time import Duration, instant, intervals, iso
-from trackway.store.columns.lanes import Mask
+from trackway.store.columns.folds.reading import ends
+from trackway.store.columns.lanes import Mask, times
 from trackway.store.columns.masks import Masks
 from trackway.store.columns.view import View
 
+MANY = 10_000
+"""Intervals from which on it is worth a look first where the events are."""
 RELATIVE = re.compile(r"^-\s*(\d+(?:\.\d+)?\s*(?:ms|mo|s|m|h|d|w))$")
 
 
@@ -84,7 +87,7 @@ class Context:
         return instant(_number(text), self.zone)
 
     def span(self, start: str | None, end: str | None) -> Span:
-        """The range of a question; the whole of the events where it is left open. Raises QuestionError."""
+        """The range of a question; from the oldest to the newest event where it is left open. Raises QuestionError."""
         begin = self.moment(start) if start is not None else self.oldest or 0
         stop = self.moment(end) if end is not None else (self.newest or 0) + 1
         if start is not None and end is not None and stop <= begin:
@@ -92,6 +95,24 @@ class Context:
                 f"the range ends at {iso(stop, self.zone)} before it begins at {iso(begin, self.zone)}", path="to"
             )
         return Span(begin, max(begin, stop))
+
+    def among(self, oldest: int | None, newest: int | None) -> Context:
+        """The same for a question that matches only events between these times; None when it matches none."""
+        return replace(self, oldest=oldest, newest=newest)
+
+    def matching(self, condition: Condition | None, where: Condition | None, span: Span) -> Context:
+        """The same among the events that match both conditions in a range; found once for a view."""
+        view = self.columns_view
+        mask, when = self.mask([condition], where), times(view)
+        key = ("ends", str(condition), str(where), self.zone, span)
+        first, last = view.once(key, lambda: ends(
+            view.run, view.lo, view.hi, 0, len(view.lo), *mask.parts, when.addresses, when.like, span.start, span.end
+        ))  # fmt: skip
+        return self.among(first, last) if first <= last else self.among(None, None)
+
+    def many(self, span: Span, every: Duration | None) -> bool:
+        """Whether a range has so many intervals that its open ends should be narrowed before counting."""
+        return every is not None and span.end - span.start > every.micros * MANY
 
     def edges(self, span: Span, every: Duration | None) -> list[int]:
         """Starts of the intervals that touch the range, and the end of the last. Raises QuestionError."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import carray, njit
 
-from trackway.store.columns.folds.reading import earliest
+from trackway.store.columns.folds.reading import earliest, inside, longest, pick, together
 from trackway.store.columns.lanes import pointer
 
 
@@ -22,23 +22,23 @@ def events(  # noqa: PLR0913, PLR0917
 
     `cut` says whether there may be events outside.
     """
-    g = 0
-    for s in range(first[begin], first[end]):
-        codes = carray(pointer(mask_at[run[s]], mask_like), hi[s])
-        others = carray(pointer(also_at[run[s]], also_like), hi[s])
-        groups = carray(pointer(group_at[run[s]], group_like), hi[s])
-        quarters = carray(pointer(when_at[run[s]], when_like), hi[s])
-        offset = shift[run[s]]
-        i, last = lo[s], hi[s]
+    room = longest(lo, hi, first[begin], first[end])
+    rows, marks = np.empty(room, np.int64), np.empty(room, np.uint16)
+    s = first[begin]
+    while s < first[end]:
+        after, r = together(run, lo, hi, s, first[end]), run[s]
+        n = pick(mask_at[r], mask_like, mask, also_at[r], also_like, also, lo[s], hi[after - 1], rows, marks)
         if cut:
-            times = carray(pointer(time_at[run[s]], time_like), hi[s])
-            i, last = earliest(times, i, last, start), earliest(times, i, last, stop)
-        for row in range(i, last):
-            if len(mask) and (mask[codes[row]] == 0 or (len(also) and also[others[row]] == 0)):
-                continue
-            if len(group):
-                g = group[groups[row]]
-            out[when[quarters[row] + offset], g] += 1
+            n = inside(carray(pointer(time_at[r], time_like), hi[after - 1]), start, stop, rows, n)
+        groups = carray(pointer(group_at[r], group_like), hi[after - 1])
+        quarters = carray(pointer(when_at[r], when_like), hi[after - 1])
+        if len(group):
+            for p in range(n):
+                out[when[quarters[rows[p]] + shift[r]], group[groups[rows[p]]]] += 1
+        else:
+            for p in range(n):
+                out[when[quarters[rows[p]] + shift[r]], 0] += 1
+        s = after
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
