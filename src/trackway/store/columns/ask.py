@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import duckdb
@@ -61,13 +62,18 @@ def _by_columns(query: Query, columns: Columns, zone: str, now: int, version: in
     if any(name in view.wide or (name in LEFT_OUT and name != "time") for name in reads):
         return None
     context = Context(view.schema, zone, now, view.oldest, view.newest, view)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in range(query.passes(context)):
-            context = replace(context, prepared=query.prepare(context))
-            partials = list(pool.map(query.fold, view.shards, _same(context)))
-            context = replace(context, found=query.merge(partials))
+    for _ in range(query.passes(context)):
+        context = replace(context, prepared=query.prepare(context))
+        partials = list(workers().map(query.fold, view.shards, _same(context)))
+        context = replace(context, found=query.merge(partials))
     rows, totals, notes = query.answer(context.found, context)
     return Answer(_type(query), rows, _stands_on(view.version, view.rows, view.actors, "columns"), notes, totals)
+
+
+@cache
+def workers() -> ThreadPoolExecutor:
+    """One thread for each core, for all questions of the process: starting them would take longer than some folds."""
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="fold")
 
 
 def _same(context: Context) -> Iterator[Context]:
@@ -81,7 +87,7 @@ def _by_sql(query: Query, columns: Columns, zone: str, now: int, version: int | 
     schema = lake.schema(version)
     query.columns(schema)
     with lake.connect(version) as connection:
-        connection.execute(f"set timezone = {literal(zone)}")
+        connection.execute(f"set timezone = {literal(zone)}; set enable_progress_bar = false")
         count = "select count(*), count(distinct actor), epoch_us(min(time)), epoch_us(max(time)) from events"
         events, actors, oldest, newest = connection.execute(count).fetchall()[0]
         context = Context(schema, zone, now, oldest, newest)

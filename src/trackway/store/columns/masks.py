@@ -195,7 +195,7 @@ class Masks:
         logic = f"case when r then {TRUE} when r is null then {UNKNOWN} else {FALSE} end"
         text = f"select ({logic})::utinyint as r from ({asked})"
         with duckdb.connect() as connection:
-            connection.execute(f"set timezone = {literal(self.zone)}")
+            connection.execute(f"set timezone = {literal(self.zone)}; set enable_progress_bar = false")
             connection.register("t", table)
             try:
                 return np.asarray(connection.sql(text).to_arrow_table()["r"].to_numpy())
