@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from trackway.model.condition import literal, quoted
 from trackway.model.schema import ENVELOPE
+from trackway.store.columns.reading import LEFT_OUT
 
 if TYPE_CHECKING:
     from trackway.app import Workspace
@@ -50,13 +51,22 @@ class Catalogue:
 
         Raises ConditionError for a column that does not exist.
         """
-        name = quoted(self.workspace.schema().resolve(column))
-        text, wanted = f"cast({name} as varchar)", literal(prefix.lower())
-        return self._keep(f"values {name} {prefix.lower()}", lambda: self._rows(
+        column = self.workspace.schema().resolve(column)
+        return self._keep(f"values {quoted(column)} {prefix.lower()}", lambda: self._values(column, prefix))
+
+    def _values(self, column: str, part: str) -> Rows:
+        """From the dictionary of a text that is kept as codes, else from the lake."""
+        view = self.workspace.columns.view()
+        kept = view is not None and view.schema.get(column) == "string" and column not in {*LEFT_OUT, *view.wide}
+        if view is not None and kept:
+            return [{"value": value, "events": count} for value, count in view.values(column, part, MOST_VALUES)]
+        name, wanted = quoted(column), literal(part.lower())
+        text = f"cast({name} as varchar)"
+        return self._rows(
             f"select {text} as value, count(*) as events from events where {name} is not null "
             f"and contains(lower({text}), {wanted}) group by 1 "
             f"order by starts_with(lower(value), {wanted}) desc, events desc, value limit {MOST_VALUES}"
-        ))  # fmt: skip
+        )
 
     def span(self) -> tuple[Any, Any, int]:
         """The first and the last instant of all events, and how many there are."""

@@ -129,25 +129,30 @@ class View:
 
         return np.asarray(self.once(("counts", column), count))
 
-    def values(self, column: str, prefix: str = "", most: int = 20) -> list[tuple[Any, int]]:
-        """Values of a column that begin with `prefix` (any case) and how many events have them, most first.
+    def values(self, column: str, part: str = "", most: int = 20) -> list[tuple[Any, int]]:
+        """Values of a column that contain `part` (any case) and how many events have them, for type-ahead.
 
-        For type-ahead. Raises QuestionError for a column whose values are not kept.
+        Those that begin with it come first, then the most frequent. Raises QuestionError for a column whose
+        values are not kept.
         """
         if column not in self.schema or column in self.wide:
             raise QuestionError(f"no values are kept of '{column}'", hint=suggest(column, self._dictionaries))
         counts = self.counts(column)[1:]
         values = self.dictionary(column).combine_chunks()
-        wanted = counts > 0
-        if prefix:
+        wanted, weight = counts > 0, counts
+        if part:
             text = values if pa.types.is_string(values.type) else values.cast(pa.string())
-            wanted &= pc.starts_with(text, prefix, ignore_case=True).to_numpy(zero_copy_only=False)
+            wanted = wanted & pc.match_substring(text, part, ignore_case=True).to_numpy(zero_copy_only=False)
+            begins = pc.starts_with(text, part, ignore_case=True).to_numpy(zero_copy_only=False)
+            weight = counts + begins * (self.rows + 1)
         places = np.flatnonzero(wanted)
-        order = np.argsort(-counts[places], kind="stable")
-        edge = counts[places][order[min(most, len(order)) - 1]] if len(order) else 0
-        found = places[counts[places] >= edge]
-        pairs = zip(values.take(pa.array(found)).to_pylist(), counts[found].tolist(), strict=True)
-        return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))[:most]
+        order = np.argsort(-weight[places], kind="stable")
+        edge = weight[places][order[min(most, len(order)) - 1]] if len(order) else 0
+        found = places[weight[places] >= edge]
+        names = values.take(pa.array(found)).to_pylist()
+        triples = zip(names, weight[found].tolist(), counts[found].tolist(), strict=True)
+        ordered = sorted(triples, key=lambda one: (-one[1], one[0]))
+        return [(value, count) for value, _, count in ordered[:most]]
 
     def events(self) -> list[tuple[Any, int]]:
         """All event names with how many events have them, most first."""
