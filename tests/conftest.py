@@ -42,6 +42,11 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return without_skips(report)
 
 
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Bytes are named by their length: packed bytes hold the second they were packed in, and all workers must agree."""
+    return f"{argname}-{len(val)}B" if isinstance(val, bytes) else None
+
+
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 
