@@ -192,6 +192,8 @@ class Query(Component):
     """A question; the same answer from the compiled fold, the reference SQL and an oracle."""
 
     kind: ClassVar[str] = "queries"
+    counts: ClassVar[frozenset[str]] = frozenset()
+    """Keys of rows and totals that count events or actors or add up over them: of a sample they are scaled."""
 
     @abstractmethod
     def columns(self, schema: Schema) -> list[str]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -73,6 +73,7 @@ class Prepared:
 class Funnel(Query):
     """Steps in order; other events may come between them."""
 
+    counts: ClassVar[frozenset[str]] = frozenset({"actors", "converted", "open"})
     steps: list[Step] = Field(min_length=1, max_length=MOST_STEPS)
     """The steps, first to last."""
     within: Duration = Duration("14d")
@@ -108,7 +109,7 @@ class Funnel(Query):
         view, made, span = shard.view, context.prepared, context.span(self.from_, self.to)
         room = shard.end - shard.begin
         depth, table = np.zeros(room + 1, np.uint8), np.empty((len(self.steps), room + 1), np.int64)
-        origin = np.empty((2, room + 1), np.int64)
+        origin = np.empty((2, room + 1 if made.groups is not None else 0), np.int64)
         count = fold.chains(
             view.first, view.run, view.lo, view.hi, shard.begin, shard.end, *made.steps.parts,
             made.time.addresses, made.time.like, span.start, span.end, context.cuts(span), self.within.micros,
@@ -165,7 +166,7 @@ class Funnel(Query):
     def _rows(self, depth: np.ndarray, moments: np.ndarray, labels: dict[str, Any]) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         for k, name in enumerate(self._step_names()):
-            there = np.flatnonzero(depth > k)
+            there = np.flatnonzero(depth > k) if k else depth
             actors, before = len(there), rows[k - 1]["actors"] if k else 0
             whole = median(moments[k, there] - moments[0, there]) if k else None
             last = median(moments[k, there] - moments[k - 1, there]) if k > 1 else whole
@@ -183,14 +184,15 @@ class Funnel(Query):
 
     def _totals(self, depth: np.ndarray, start: np.ndarray, end: np.ndarray, context: Context) -> dict[str, Any]:
         """Who converted and how long it took; `open`: those who stopped but may still go on."""
-        done = depth == len(self.steps)
-        taken = end[done] - start[done]
-        horizon = min(context.newest or 0, context.span(self.from_, self.to).end - 1)
+        done = np.flatnonzero(depth == len(self.steps))
+        begun = start[done]
+        taken = np.sort(end[done] - begun)
+        closed = min(context.newest or 0, context.span(self.from_, self.to).end - 1) - self.within.micros
         return {
             "actors": len(depth),
-            "converted": int(done.sum()),
-            "rate": float(done.sum() / len(depth)) if len(depth) else None,
-            "open": int((~done & (start + self.within.micros > horizon)).sum()),
+            "converted": len(done),
+            "rate": len(done) / len(depth) if len(depth) else None,
+            "open": int(np.count_nonzero(start > closed) - np.count_nonzero(begun > closed)),
             "seconds": quantiles(taken),
             "histogram": histogram(taken),
         }

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -49,6 +49,7 @@ class Prepared:
 class Retention(Query):
     """Actors by the calendar interval of their first start, and whether they return in the intervals after."""
 
+    counts: ClassVar[frozenset[str]] = frozenset({"actors", "returned"})
     start: Condition
     """The event that begins it: an actor's first one in range decides the cohort."""
     return_: Condition = Field(alias="return")

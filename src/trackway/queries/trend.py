@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -62,6 +62,7 @@ class Prepared:
 class Trend(Query):
     """Events or distinct actors, by interval and group."""
 
+    counts: ClassVar[frozenset[str]] = frozenset({"value"})
     measure: Literal["events", "actors"] = "events"
     """`events` counts events, `actors` the distinct actors who have one."""
     where: Condition | None = None

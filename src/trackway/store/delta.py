@@ -7,7 +7,6 @@ and an append with its position is then one small commit (about 3 ms).
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 import uuid
@@ -26,6 +25,7 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
 from trackway.errors import StorageError, WorkspaceError
+from trackway.store.durable import sync
 
 APP = "flow"
 """The application whose transaction version is the journal position."""
@@ -230,7 +230,7 @@ class Table:
             ),
         )
         table.update_incremental()
-        _sync(self._log(int(table.version())))
+        sync(self._log(int(table.version())))
 
     def _wide_enough(self, schema: pa.Schema) -> DeltaTable:
         table = self.current()
@@ -308,7 +308,7 @@ class Table:
             rows, path, compression="zstd", compression_level=1, row_group_size=ROWS, store_schema=False,
             use_dictionary=[name for name in rows.column_names if name not in UNREPEATED], write_page_index=False,
         )  # fmt: skip
-        _sync(path)
+        sync(path)
         values = {self._partition: value} if self._partition else {}
         now = time.time_ns() // 1_000_000
         name = str(path.relative_to(self.folder))
@@ -349,12 +349,3 @@ def _nullable(schema: pa.Schema) -> pa.Schema:
 
 def _no_version(version: int) -> WorkspaceError:
     return WorkspaceError(f"the lake has no version {version}, or keeps it no more", hint="trackway ledger names it")
-
-
-def _sync(path: Path) -> None:
-    """Down to the disk, so that a committed file survives a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

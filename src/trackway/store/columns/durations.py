@@ -22,26 +22,28 @@ def median(micros: np.ndarray) -> float | None:
     """The median in seconds: of an even number, the mean of the middle two. None of nothing."""
     if len(micros) == 0:
         return None
-    ordered = np.sort(micros)
-    low, high = ordered[(len(micros) - 1) // 2], ordered[len(micros) // 2]
-    return float((int(low) + int(high)) / 2 / MICROS)
+    half = len(micros) // 2
+    parted = np.partition(micros, half)
+    high = int(parted[half])
+    low = high if len(micros) % 2 else int(parted[:half].max())
+    return (low + high) / 2 / MICROS
 
 
-def quantiles(micros: np.ndarray) -> dict[str, float]:
-    """Seconds below which so many percent lie, by nearest rank; `p50` is the median. Empty of nothing."""
-    if len(micros) == 0:
+def quantiles(ordered: np.ndarray) -> dict[str, float]:
+    """Seconds below which so many percent of ascending microseconds lie, by nearest rank; `p50` is the median."""
+    if len(ordered) == 0:
         return {}
-    ordered = np.sort(micros)
     found = {f"p{q}": float(ordered[-(-len(ordered) * q // 100) - 1] / MICROS) for q in QUANTILES}
     return found | {"p50": float(median(ordered) or 0.0)}
 
 
-def histogram(micros: np.ndarray) -> list[dict[str, Any]]:
-    """Bars `{from, to, actors}` in seconds, from 0 to the longest; the last may be open. Empty of nothing."""
-    if len(micros) == 0:
+def histogram(ordered: np.ndarray) -> list[dict[str, Any]]:
+    """Bars `{from, to, actors}` in seconds over ascending microseconds, from 0 to the longest. Empty of nothing."""
+    if len(ordered) == 0:
         return []
-    longest = int(micros.max())
+    longest = int(ordered[-1])
     wide = [width for width in WIDTHS if longest < width * MICROS * BINS]
     width = wide[0] if wide else -(-longest // (BINS * MICROS)) + 1
-    counts = np.bincount(micros // (width * MICROS))
+    edges = np.arange(longest // (width * MICROS) + 2) * width
+    counts = np.diff(np.searchsorted(ordered, edges * MICROS))
     return [{"from": i * width, "to": (i + 1) * width, "actors": int(count)} for i, count in enumerate(counts)]

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trackway.store.durable import sync
+
 FORMAT = 2
 FILE = "manifest.json"
 
@@ -53,24 +55,16 @@ def read(folder: Path) -> Manifest:
 def write(folder: Path, manifest: Manifest) -> None:
     """Make this the manifest, durably and at once, and delete the files it no longer names."""
     for name in [*(run["name"] for run in manifest.runs), *manifest.words]:
-        _sync(folder / name)
+        sync(folder / name)
     draft = folder / f"{FILE}.draft"
     draft.write_text(json.dumps(asdict(manifest)), encoding="utf-8")
-    _sync(draft)
+    sync(draft)
     draft.replace(folder / FILE)
-    _sync(folder)
+    sync(folder)
     kept = {*(run["name"] for run in manifest.runs), *manifest.words}
     for path in folder.iterdir():
         if path.suffix in (".run", ".words") and path.name not in kept:
             path.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

@@ -27,8 +27,8 @@ def chains(  # noqa: C901, PLR0912, PLR0913, PLR0917
     """Fill, for each actor who took the first step, one column of the per-actor table; returns how many.
 
     `depth[i]` is the deepest step, `table[:, i]` the times of the chain that first got there, `origin[:, i]`
-    the run and row of the actor's first event that is step 1. Only rows in [start, stop) count; `cut` says
-    whether there may be others.
+    the run and row of the actor's first event that is step 1, unless it is empty. Only rows in [start, stop) count;
+    `cut` says whether there may be others.
     """
     steps = len(table)
     state = np.zeros((steps, steps), np.int64)
@@ -54,7 +54,7 @@ def chains(  # noqa: C901, PLR0912, PLR0913, PLR0917
                     i += 1
                     continue
                 time = times[i]
-                if live == 0:
+                if live == 0 and origin.size:
                     origin[0, found], origin[1, found] = run[s], i
                 tied = (i > done and times[i - 1] == time) or (i + 1 < last and times[i + 1] == time)
                 if tied:
