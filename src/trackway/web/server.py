@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -21,6 +22,9 @@ from trackway.web.warm import keep_fresh
 if TYPE_CHECKING:
     from trackway.app import Workspace
 
+PATIENCE = 10.0
+"""Seconds that stopping waits for the columns to be caught up."""
+
 
 def create_app(workspace: Workspace, collector_routes: Iterable[BaseRoute] = (), *, asks: bool = True) -> FastAPI:
     """The application of a workspace. `asks=False` leaves only the collector and /healthz (role `collector`)."""
@@ -28,10 +32,13 @@ def create_app(workspace: Workspace, collector_routes: Iterable[BaseRoute] = (),
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        fresh = threading.Thread(target=keep_fresh, args=(workspace, stop), name="warm", daemon=True)
         if asks:
-            threading.Thread(target=keep_fresh, args=(workspace, stop), name="warm", daemon=True).start()
+            fresh.start()
         yield
         stop.set()
+        if asks:  # a process that ends while a thread is inside compiled code aborts
+            await asyncio.to_thread(fresh.join, PATIENCE)
 
     app = FastAPI(
         title="Trackway", version=trackway.__version__, openapi_url="/api/openapi.json", docs_url=None, redoc_url=None,

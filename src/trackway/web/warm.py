@@ -24,9 +24,11 @@ EVERY = 1.0
 """Seconds between two looks at the lake."""
 
 
-def warm(workspace: Workspace) -> None:
+def warm(workspace: Workspace, stop: threading.Event) -> None:
     """Ask one question of each type, so that the first person who asks does not wait for code to be loaded."""
     for asked in FIRST:
+        if stop.is_set():
+            return
         try:
             workspace.ask(asked)
         except TrackwayError as error:
@@ -37,7 +39,7 @@ def keep_fresh(workspace: Workspace, stop: threading.Event) -> None:
     """Catch the columns up about every second until told to stop; a fault is logged once until it changes."""
     said = ""
     seen: int | None = None
-    warm(workspace)
+    warm(workspace, stop)
     while not stop.wait(EVERY):
         try:
             version = workspace.lake.version()
