@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
 from trackway.model.condition import Condition, quoted
 from trackway.model.schema import Schema
@@ -29,24 +29,8 @@ from trackway.store.columns.durations import histogram, median, quantiles
 from trackway.store.columns.folds import funnel as fold
 from trackway.store.columns.groups import REST, Groups, Key, beyond, groups, label, ranked
 from trackway.store.columns.lanes import Lane, Mask, times
+from trackway.store.columns.steps import MOST_STEPS, Step
 from trackway.store.columns.view import Shard
-
-MOST_STEPS = 16
-
-
-class Step(BaseModel):
-    """One step: an event for which `when` is true."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, arbitrary_types_allowed=True)
-    name: str = ""
-    """Shown in the answer; the condition itself when left out."""
-    when: Condition
-    """Which events are this step."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _plain(cls, value: Any) -> Any:
-        return {"when": value} if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
@@ -59,6 +43,8 @@ class Journeys:
     """Time of each step (first index) of the chain that first got there; microseconds."""
     group: np.ndarray
     """Number of the group of the actor's first event that is step 1."""
+    actor: np.ndarray
+    """Place among the actors of the view."""
 
 
 @dataclass(frozen=True)
@@ -110,17 +96,18 @@ class Funnel(Query):
         room = shard.end - shard.begin
         depth, table = np.zeros(room + 1, np.uint8), np.empty((len(self.steps), room + 1), np.int64)
         origin = np.empty((2, room + 1 if made.groups is not None else 0), np.int64)
+        who = np.empty(room + 1, np.uint32)
         count = fold.chains(
             view.first, view.run, view.lo, view.hi, shard.begin, shard.end, *made.steps.parts,
             made.time.addresses, made.time.like, span.start, span.end, context.cuts(span), self.within.micros,
-            table, origin, depth,
+            table, origin, depth, who,
         )  # fmt: skip
         group = np.zeros(count if made.groups is not None else 0, np.int64)
         if made.groups is not None:
             for run, numbers in enumerate(made.groups.arrays):
                 mine = np.flatnonzero(origin[0, :count] == run)
                 group[mine] = numbers[origin[1, mine]]
-        return Journeys(depth[:count], table[:, :count], group)
+        return Journeys(depth[:count], table[:, :count], group, who[:count])
 
     def merge(self, partials: Iterable[Journeys]) -> Journeys:
         """One table; shards have no actor in common."""
@@ -129,6 +116,7 @@ class Funnel(Query):
             np.concatenate([part.depth for part in parts]),
             np.concatenate([part.moments for part in parts], axis=1),
             np.concatenate([part.group for part in parts]),
+            np.concatenate([part.actor for part in parts]),
         )
 
     def answer(self, partial: Journeys, context: Context) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
@@ -217,7 +205,7 @@ class Funnel(Query):
         same = " and ".join(f"j.{key} is not distinct from r.{key}" for key in keys) or "true"
         top = "true" if self.top is None else f"r.place <= {self.top}"
         shown = "".join(f", case when {top} then r.{key} end as {key}" for key in keys)
-        return f"""{self._journeys(schema, context)},
+        return f"""{self.journeys(schema, context)},
 sized as (select count(*) as total{listed} from journeys group by all),
 ranked as (select *, row_number() over (order by {order}) as place from sized),
 grouped as (select j.depth, j.m, least(r.place, {self.top or "r.place"} + 1) as place, not ({top}) as rest{shown}
@@ -232,11 +220,11 @@ select *, actors / first_value(actors) over (partition by place order by step) a
   actors / nullif(lag(actors) over (partition by place order by step), 0) as step_rate
 from counted order by place, step"""
 
-    def _journeys(self, schema: Schema, context: Context) -> str:
-        """The per-actor table: one window function per step, each taking the best chain before the event.
+    def journeys(self, schema: Schema, context: Context) -> str:
+        """The text of the per-actor table `journeys` (`actor`, `depth`, times `m`, groups), from `with` on.
 
-        A chain is (start, minus the place of its last event, its times): the largest is the one that started
-        latest and, of those, was formed first.
+        One window function per step takes the best chain before the event. A chain is (start, minus the place of its
+        last event, its times): the largest is the one that started latest and, of those, was formed first.
         """
         span = context.span(self.from_, self.to)
         names = self._names(context)
@@ -287,7 +275,7 @@ journeys as (select actor, len(f.m) as depth, f.m as m{groups} from deepest wher
             rows.append({"step": row["step"], "name": titles[row["step"] - 1], **plain, **{k: row[k] for k in shown}})
         if not rows and not names:
             rows = self._rows(np.zeros(0, np.uint8), np.zeros((len(titles), 0), np.int64), {})
-        journeys = self._journeys(context.schema, context)
+        journeys = self.journeys(context.schema, context)
         table = run(f"{journeys} select depth, m[1] as b, m[depth] as e from journeys")
         depth, begin, end = (table[name].to_numpy() for name in ("depth", "b", "e"))
         totals = self._totals(depth, begin, end, context)

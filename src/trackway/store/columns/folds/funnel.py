@@ -22,13 +22,13 @@ def chains(  # noqa: C901, PLR0912, PLR0913, PLR0917
     step_at: np.ndarray, step_like: np.ndarray, step: np.ndarray,
     also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray, time_at: np.ndarray, time_like: np.ndarray,
     start: int, stop: int, cut: bool, within: int, table: np.ndarray, origin: np.ndarray,
-    depth: np.ndarray,
+    depth: np.ndarray, who: np.ndarray,
 ) -> int:  # fmt: skip
     """Fill, for each actor who took the first step, one column of the per-actor table; returns how many.
 
     `depth[i]` is the deepest step, `table[:, i]` the times of the chain that first got there, `origin[:, i]`
-    the run and row of the actor's first event that is step 1, unless it is empty. Only rows in [start, stop) count;
-    `cut` says whether there may be others.
+    the run and row of the actor's first event that is step 1, unless it is empty, and `who[i]` the actor. Only rows in
+    [start, stop) count; `cut` says whether there may be others.
     """
     steps = len(table)
     state = np.zeros((steps, steps), np.int64)
@@ -75,7 +75,7 @@ def chains(  # noqa: C901, PLR0912, PLR0913, PLR0917
                 break
             if pending >= 0:
                 state[0, 0] = max(state[0, 0], times[pending])
-        depth[found] = live
+        depth[found], who[found] = live, actor
         found += live > 0
     return found
 
