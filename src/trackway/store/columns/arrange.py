@@ -12,7 +12,7 @@ from trackway.model.schema import Schema
 from trackway.store.columns.order import by_actor, overlapping, pick, settle, spread
 from trackway.store.columns.run import SHARDS, Run, quarters
 from trackway.store.columns.view import View
-from trackway.store.columns.words import Words, shards_of
+from trackway.store.columns.words import Words, places_of
 from trackway.store.identity import resolve
 
 
@@ -124,12 +124,12 @@ class _Layout:
         hi = np.concatenate([run.starts[1:] for run in runs])
         first = np.concatenate([run.first for run in runs])
         last = np.concatenate([run.last for run in runs])
-        shard_of = self.words.shards()
+        place = self.words.places()
         if not self.plain:
             codes = self._new[codes]
             if self.owners:
-                shard_of = np.append(shard_of, shards_of(pa.array(self.owners, pa.string())))
-        order, starts, actors, bounds = by_actor(codes, shard_of, SHARDS)
+                place = np.append(place, places_of(pa.array(self.owners, pa.string())))
+        order, starts, actors, bounds = by_actor(codes, place, SHARDS)
         settle(order, starts, first, last)
         clash = overlapping(order, starts, first, last)
         number, lo, hi = number[order], lo[order], hi[order]

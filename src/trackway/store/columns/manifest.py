@@ -17,7 +17,7 @@ from typing import Any
 
 from trackway.store.durable import sync
 
-FORMAT = 2
+FORMAT = 3
 FILE = "manifest.json"
 
 

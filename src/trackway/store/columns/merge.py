@@ -19,7 +19,7 @@ LONG = np.dtype(np.int64)
 
 
 def merge(
-    runs: Sequence[Run], shard_of: np.ndarray, path: Path | None = None, without: Collection[str] = ()
+    runs: Sequence[Run], place: np.ndarray, path: Path | None = None, without: Collection[str] = ()
 ) -> tuple[Run, Places]:
     """One run with the rows of all, in memory or (with `path`) in a new file; and where its arrays stand there.
 
@@ -36,7 +36,7 @@ def merge(
     kinds |= {"starts": (LONG, room + 1), "bounds": (LONG, SHARDS + 1)}
     places, size = layout(kinds)
     target = create(path, places, size) if path else {name: np.empty(n, kind) for name, (kind, n) in kinds.items()}
-    stretches = _fill(runs, shard_of, columns, target, oldest // QUARTER)
+    stretches = _fill(runs, place, columns, target, oldest // QUARTER)
     for name, spare in (("first", 0), ("last", 0), ("actors", 0), ("starts", 1)):
         target[name] = target[name][: stretches + spare]
         places[name][2] = stretches + spare
@@ -60,13 +60,13 @@ def _ends(runs: Sequence[Run]) -> tuple[int, int]:
     return min((int(run.first.min()) for run in some), default=0), max((int(run.last.max()) for run in some), default=0)
 
 
-def _fill(runs: Sequence[Run], shard_of: np.ndarray, columns: Sequence[str], target: Arrays, first_quarter: int) -> int:
+def _fill(runs: Sequence[Run], place: np.ndarray, columns: Sequence[str], target: Arrays, first_quarter: int) -> int:
     """Write every array; returns how many stretches there are."""
     sizes = [sum(int(_end(run, shard) - _begin(run, shard)) for run in runs) for shard in range(SHARDS)]
     tops = np.concatenate([[0], np.cumsum(sizes)])
 
     def one(shard: int) -> tuple[np.ndarray, np.ndarray]:
-        rows, actors, starts = _weave(runs, shard, shard_of)
+        rows, actors, starts = _weave(runs, shard, place)
         for name in columns:
             pick(_whole(runs, name, shard), rows, target[name][tops[shard] : tops[shard + 1]])
         mine = slice(tops[shard], tops[shard + 1])
@@ -87,7 +87,7 @@ def _fill(runs: Sequence[Run], shard_of: np.ndarray, columns: Sequence[str], tar
     return count
 
 
-def _weave(runs: Sequence[Run], shard: int, shard_of: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _weave(runs: Sequence[Run], shard: int, place: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Order of the concatenated rows of one shard of all runs; its actors; where their rows begin."""
     codes, low, high = [], [], []
     base = 0
@@ -99,7 +99,7 @@ def _weave(runs: Sequence[Run], shard: int, shard_of: np.ndarray) -> tuple[np.nd
         high.append(run.starts[begin + 1 : end + 1] + offset)
         base += int(_end(run, shard) - _begin(run, shard))
     lo, hi = np.concatenate(low), np.concatenate(high)
-    order, groups, actors, _ = by_actor(np.concatenate(codes), shard_of, SHARDS)
+    order, groups, actors, _ = by_actor(np.concatenate(codes), place, SHARDS)
     starts = np.concatenate([[0], np.cumsum((hi - lo)[order])])[groups]
     rows = spread(lo[order], hi[order])
     if len(runs) > 1:

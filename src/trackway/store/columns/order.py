@@ -10,35 +10,41 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+DIGIT = 11
+"""Bits of a place that are sorted by at once."""
 SMALL = 24
 """Up to this many rows an insertion sort is the fastest."""
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def by_actor(
-    codes: np.ndarray, shard_of: np.ndarray, shards: int
+    codes: np.ndarray, place: np.ndarray, shards: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Group items by their actor.
 
-    `codes` is the actor code of each item, `shard_of` the shard of each code. Returns the items in
-    order (stable), the offset at which each actor begins (with the end), the actors in that order,
-    and where each shard begins among the actors (with the end).
+    `codes` is the actor code of each item, `place` the place of each code (uint32), by which actors are ordered;
+    a shard is an equal part of all places. Returns the items in order (stable), the offset at which each actor
+    begins (with the end), the actors in that order, and where each shard begins among the actors (with the end).
     """
-    count = np.zeros(len(shard_of), np.int64)
+    count = np.zeros(len(place), np.int64)
     for code in codes:
         count[code] += 1
-    bounds = np.zeros(shards + 1, np.int64)
-    for code in range(len(shard_of)):
+    present = 0
+    for code in range(len(place)):
+        present += count[code] > 0
+    placed = np.empty(present, np.uint64)
+    present = 0
+    for code in range(len(place)):
         if count[code]:
-            bounds[shard_of[code] + 1] += 1
+            placed[present] = np.uint64(place[code]) << np.uint64(32) | np.uint64(code)
+            present += 1
+    placed = _by_place(placed)
+    actors = placed.astype(np.uint32)
+    bounds = np.zeros(shards + 1, np.int64)
+    for one in placed:
+        bounds[((np.int64(one >> np.uint64(32)) * shards) >> 32) + 1] += 1
     for shard in range(shards):
         bounds[shard + 1] += bounds[shard]
-    place = bounds[:shards].copy()
-    actors = np.empty(bounds[shards], np.uint32)
-    for code in range(len(shard_of)):
-        if count[code]:
-            actors[place[shard_of[code]]] = code
-            place[shard_of[code]] += 1
     starts = np.empty(len(actors) + 1, np.int64)
     total = 0
     for index in range(len(actors)):
@@ -51,6 +57,25 @@ def by_actor(
         order[count[codes[item]]] = item
         count[codes[item]] += 1
     return order, starts, actors, bounds
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _by_place(placed: np.ndarray) -> np.ndarray:
+    """Actors, each a place and a code in one number, in the order of their places: a radix sort, linear."""
+    other = np.empty_like(placed)
+    mask = (1 << DIGIT) - 1
+    for shift in range(32, 64, DIGIT):
+        begin = np.zeros((1 << DIGIT) + 1, np.int64)
+        for one in placed:
+            begin[(np.int64(one >> np.uint64(shift)) & mask) + 1] += 1
+        for digit in range(1 << DIGIT):
+            begin[digit + 1] += begin[digit]
+        for one in placed:
+            at = np.int64(one >> np.uint64(shift)) & mask
+            other[begin[at]] = one
+            begin[at] += 1
+        placed, other = other, placed
+    return placed
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

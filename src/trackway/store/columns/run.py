@@ -77,9 +77,9 @@ def width(largest: int) -> type[np.unsignedinteger[Any]]:
     return next(kind for kind in WIDTHS if largest <= np.iinfo(kind).max)
 
 
-def sort(batch: Batch, shard_of: np.ndarray) -> Run:
-    """A run in memory from unsorted rows; `shard_of` is the shard of every actor code."""
-    order, starts, actors, bounds = by_actor(batch.actor, shard_of, SHARDS)
+def sort(batch: Batch, place: np.ndarray) -> Run:
+    """A run in memory from unsorted rows; `place` is the place of every actor code."""
+    order, starts, actors, bounds = by_actor(batch.actor, place, SHARDS)
     settle(order, starts, batch.time, batch.tie)
     codes = {}
     for name, values in batch.codes.items():

@@ -125,7 +125,7 @@ class Columns:
         held = {run.name: run for run in mine.runs if run.name}
         try:
             runs = [held.get(name) or load(self.folder, entry) for name, entry in entries.items()]
-            words = Words.load(self.folder, found.words, cast("dict[str, Kind]", found.kinds), runs)
+            words = Words.load(self.folder, found.words, cast("dict[str, Kind]", found.kinds))
         except (OSError, ValueError, KeyError, pa.ArrowInvalid) as error:
             LOG.warning("columns in %s cannot be read (%s); building them again", self.folder, error)
             return
@@ -174,7 +174,7 @@ class Columns:
 
     def _add(self, parts: list[Batch], *, spill: bool) -> None:
         state = self._state
-        run = sort(reading.joined(parts), state.words.shards())
+        run = sort(reading.joined(parts), state.words.places())
         if run.rows == 0:
             return
         if spill:
@@ -197,7 +197,7 @@ class Columns:
         loose = [run for run in state.runs if not run.name]
         begin = _suffix(loose, 1)
         if len(loose) - begin > 1:
-            merged, _ = merge(loose[begin:], state.words.shards(), without=state.wide)
+            merged, _ = merge(loose[begin:], state.words.places(), without=state.wide)
             loose = [*loose[:begin], merged]
         state.runs = [*kept, *loose]
 
@@ -234,7 +234,7 @@ class Columns:
         """One run on disk with the rows of all. Raises OSError when there is no room."""
         path = self.folder / f"{uuid.uuid4().hex}.run"
         try:
-            run, places = merge(runs, self._state.words.shards(), path, self._state.wide)
+            run, places = merge(runs, self._state.words.places(), path, self._state.wide)
         except OSError:
             path.unlink(missing_ok=True)
             raise
