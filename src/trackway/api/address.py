@@ -1,6 +1,7 @@
 """Questions as addresses: every question is the query string of an URL, and back.
 
-A funnel's steps are repeated pairs `name=…&step=…`; a list is a repeated key; empty values count as absent.
+A funnel's steps are repeated pairs `name=…&step=…`; a list is a repeated key; an option that is itself a table, or
+a step that says more than its name and condition, is JSON; empty values count as absent.
 
 >>> question("funnel", [("name", "Home"), ("step", "path = '/'"), ("step", "path = '/b'"), ("within", "1d")])["steps"]
 [{'name': 'Home', 'when': "path = '/'"}, {'when': "path = '/b'"}]
@@ -8,10 +9,13 @@ A funnel's steps are repeated pairs `name=…&step=…`; a list is a repeated ke
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any, get_args, get_origin
 from urllib.parse import quote, urlencode
+
+from pydantic import BaseModel
 
 from trackway.errors import QuestionError
 from trackway.plan import registry
@@ -36,7 +40,10 @@ def question(type_: str, items: Iterable[tuple[str, str]]) -> dict[str, Any]:
     for key, value in pairs:
         if not value or ("steps" in known and key in {"step", "name"}):
             continue
-        if key in lists:
+        if value[0] in "{[" and holds(known.get(key), BaseModel, dict):
+            found = table(key, value)
+            asked[key] = [*asked.get(key, []), found] if key in lists and isinstance(found, dict) else found
+        elif key in lists:
             asked.setdefault(key, []).append(value)
         else:
             asked[key] = plain(value, known.get(key))
@@ -57,7 +64,19 @@ def plain(value: str, annotation: Any) -> str | int | None:
     return int(value) if int in kinds and value.isdecimal() and len(value) < DIGITS else value
 
 
-def steps(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+def table(key: str, text: str) -> Any:
+    """What a nested option says. Raises QuestionError when it is not JSON.
+
+    >>> table("exclude", '{"when": "x = 1"}')
+    {'when': 'x = 1'}
+    """
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise QuestionError(f"not JSON: {text[:80]}", path=key, hint='such as {"name": "value"}') from error
+
+
+def steps(pairs: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
     """Steps from repeated `step`, each with the `name` of the same place, or with the one just before it.
 
     >>> steps([("name", "A"), ("name", "B"), ("step", "x = 1"), ("step", "y = 2")])
@@ -70,7 +89,7 @@ def steps(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
         before = [("step", ""), *items]
         names = [last if was == "name" else "" for (was, last), (key, _) in pairwise(before) if key == "step"]
     found = [
-        {"name": name, "when": when} if name else {"when": when}
+        ({"name": name} if name else {}) | (table("step", when) if when.startswith('{"') else {"when": when})
         for name, when in zip(names, whens, strict=True)
         if when
     ]
@@ -87,11 +106,19 @@ def fields(type_: str) -> dict[str, Any]:
 
 def many(type_: str) -> set[str]:
     """The options of a type that take a list."""
+    return {name for name, annotation in fields(type_).items() if holds(annotation, list)}
 
-    def takes_list(annotation: Any) -> bool:
-        return get_origin(annotation) is list or any(takes_list(part) for part in get_args(annotation))
 
-    return {name for name, annotation in fields(type_).items() if takes_list(annotation)}
+def holds(annotation: Any, *kinds: type) -> bool:
+    """Whether an annotation is one of these kinds, or has one within it.
+
+    >>> holds(list[str] | None, list), holds(list[str], dict)
+    (True, False)
+    """
+    own = get_origin(annotation) or annotation
+    if isinstance(own, type) and issubclass(own, kinds):
+        return True
+    return any(holds(part, *kinds) for part in get_args(annotation))
 
 
 def query_string(asked: Mapping[str, Any]) -> str:
@@ -103,9 +130,28 @@ def query_string(asked: Mapping[str, Any]) -> str:
         if key == "steps":
             for step in value:
                 pairs.append(("name", step.get("name") or ""))
-                pairs.append(("step", step["when"]))
+                pairs.append(("step", step_text(step)))
         elif isinstance(value, list | tuple):
-            pairs.extend((key, str(item)) for item in value)
+            pairs.extend((key, written(item)) for item in value)
         else:
-            pairs.append((key, "null" if value is None else str(value)))
+            pairs.append((key, written(value)))
     return urlencode(pairs, quote_via=quote, safe="/:,")
+
+
+def step_text(step: Mapping[str, Any]) -> str:
+    """What a step says beside its name: its condition alone, or JSON when there is more.
+
+    >>> step_text({"name": "A", "when": "x = 1"}), step_text({"when": "x = 1", "optional": True})
+    ('x = 1', '{"when": "x = 1", "optional": true}')
+    """
+    rest = {name: part for name, part in step.items() if name != "name"}
+    return str(rest["when"]) if set(rest) == {"when"} else written(rest)
+
+
+def written(value: Any) -> str:
+    """A value as an address holds it.
+
+    >>> written("a"), written(None), written(True), written({"to": 3})
+    ('a', 'null', 'true', '{"to": 3}')
+    """
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

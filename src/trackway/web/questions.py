@@ -20,6 +20,7 @@ from trackway.web import builder, words
 from trackway.web.charts import durations, funnel, retention, trend
 from trackway.web.charts.scale import full, moment
 from trackway.web.charts.svg import Drawing
+from trackway.web.fields import Items
 from trackway.web.table import table
 
 if TYPE_CHECKING:
@@ -88,16 +89,15 @@ class Questions:
         end = moment(self.pages.catalogue.span()[1])
         return None if end is None else instant(end)
 
-    def around(self, request: Request, type_: str, items: builder.Items) -> dict[str, Any]:
+    def around(self, request: Request, type_: str, items: Items) -> dict[str, Any]:
         """The form and its surroundings."""
         query = request.url.query
-        values = builder.form(type_, items)
         begin, end, events = self.pages.catalogue.span()
         return {
             "type": type_,
-            "values": values,
+            "form": builder.form(type_, items),
             "tabs": builder.tabs(type_, items),
-            "choices": {key: builder.choices(type_, key, values.get(key) or "") for key in builder.CHOSEN},
+            "prompt": words.prompt(type_),
             "hidden": builder.hidden(type_, items),
             "saved": builder.saved(self.pages.workspace.plan, f"{request.url.path}?{query}"),
             "links": [(form, f"/ask/{type_}.{form}" + (f"?{query}" if query else "")) for form in FORMS],
@@ -115,9 +115,8 @@ def shown(asked: dict[str, Any], answer: Answer, *, newest: int | None) -> dict[
         _, left = funnel.groups(answer.rows) if answer.type == "funnel" else trend.series(answer.rows)[1:]
     charts = ""
     if answer.rows:
-        charts = "".join(
-            draw(asked, answer, w, newest).inline(name) for w, name in ((WIDE, "wide"), (NARROW, "narrow"))
-        )
+        drawings = [(draw(asked, answer, width, newest), name) for width, name in ((WIDE, "wide"), (NARROW, "narrow"))]
+        charts = "".join(drawing.inline(name) for drawing, name in drawings if drawing is not None)
     return {
         "sentence": words.sentence(asked),
         "numbers": words.numbers(asked, answer, open_end=open_end(asked, answer, newest)),
@@ -137,13 +136,15 @@ def legend(answer: Answer) -> list[str]:
     return list(lines) if len(lines) > 1 else []
 
 
-def draw(asked: dict[str, Any], answer: Answer, width: float, newest: int | None) -> Drawing:
-    """The drawing that fits the question."""
+def draw(asked: dict[str, Any], answer: Answer, width: float, newest: int | None) -> Drawing | None:
+    """The drawing that fits the question; None where its table says it all."""
     if asked["type"] == "funnel":
         return funnel.draw(answer.rows, width)
     if asked["type"] == "retention":
         return retention.draw(answer.rows, width, words.unit(asked.get("every") or "7d").capitalize())
-    return trend.draw(answer.rows, width, open_end=open_end(asked, answer, newest))
+    if asked["type"] == "trend":
+        return trend.draw(answer.rows, width, open_end=open_end(asked, answer, newest))
+    return None
 
 
 def took(answer: Answer) -> Markup:
@@ -188,6 +189,8 @@ def shaped(form: str, answer: Answer) -> Response:
 def picture(form: str, asked: dict[str, Any], answer: Answer, *, newest: int | None) -> Response:
     """An answer as a picture."""
     drawing = draw(asked, answer, PICTURE, newest)
+    if drawing is None:
+        raise NotFound(f"no picture of a question of type '{asked['type']}'", hint="ask for json, csv or arrow")
     text = drawing.picture(words.sentence(asked), f"trackway · {stands_on(answer)}", legend(answer))
     if form == "svg":
         return Response(text, headers=HEADERS, media_type="image/svg+xml")

@@ -16,6 +16,22 @@ from trackway.web.charts.trend import series
 EVERY = {"1h": "hour", "1d": "day", "1w": "week", "7d": "week", "1mo": "month", "1m": "minute"}
 """Names of common intervals."""
 
+PROMPTS = {
+    "funnel": ("Which steps lead where?", "Give each step a condition; Trackway counts who did them in this order."),
+    "retention": ("Who comes back?", "Say what begins a cohort and what counts as coming back."),
+    "drivers": (
+        "What lifts a conversion?",
+        "Give the steps; Trackway finds what those who convert have in common.",
+    ),
+    "patterns": (
+        "Who behaves like this?",
+        "Write a pattern such as A (not X)* B within 1h, and say what A, B, X are.",
+    ),
+    "experiment": ("Did it work?", "Say who was exposed to which variant, and what to measure."),
+}
+"""What an unfinished question asks for: a title and a sentence."""
+FEW = 6
+"""Most numbers above an answer."""
 EXACT = 100
 """Averages below this are shown with a decimal."""
 Number = tuple[str, str]
@@ -43,10 +59,13 @@ def sentence(asked: Mapping[str, Any]) -> str:
     elif asked["type"] == "retention":
         first, again = plain(asked.get("start", "")), plain(asked.get("return", ""))
         text = f"Who came back: {first} → {again}, each {unit(asked.get('every') or '7d')}"
-    else:
+    elif asked["type"] == "trend":
         where = f" where {plain(asked['where'])}" if asked.get("where") else ""
         measure = str(asked.get("measure") or "events")
         return f"{measure[:1].upper()}{measure[1:]}{where}, each {unit(asked.get('every') or '1d')}{by(asked)}"
+    else:
+        about = [plain(str(asked[name])) for name in ("start", "when", "match", "metric", "end") if asked.get(name)]
+        text = " ".join([str(asked["type"]).capitalize(), "·" if about else "", " → ".join(about)]).strip()
     return text + (f", where {plain(asked['where'])}" if asked.get("where") else "") + by(asked)
 
 
@@ -65,7 +84,32 @@ def numbers(asked: Mapping[str, Any], answer: Answer, *, open_end: bool = False)
         return of_funnel(answer)
     if asked["type"] == "retention":
         return of_retention(asked, answer.rows)
-    return of_trend(asked, answer, open_end=open_end)
+    if asked["type"] == "trend":
+        return of_trend(asked, answer, open_end=open_end)
+    return of_totals(answer.totals)
+
+
+def of_totals(totals: Mapping[str, Any]) -> list[Number]:
+    """The first plain numbers of the totals, under their names.
+
+    >>> of_totals({"actors": 1200, "rate": 0.25, "median_seconds": 90.0, "histogram": []})
+    [('1,200', 'actors'), ('25.0 %', 'rate'), ('1 min 30 s', 'median')]
+    """
+    found: list[Number] = []
+    for name, value in totals.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        words = name.removesuffix("_seconds").replace("_", " ")
+        if name == "rate" or name.endswith(("_rate", "_share")):
+            found.append((share(value), words))
+        else:
+            found.append((lasting(value) if name.endswith("_seconds") else full(value), words))
+    return found[:FEW]
+
+
+def prompt(type_: str) -> tuple[str, str]:
+    """What an unfinished question asks for: a title and a sentence."""
+    return PROMPTS.get(type_, ("What do you want to know?", "Fill in the question and ask."))
 
 
 def of_funnel(answer: Answer) -> list[Number]:
