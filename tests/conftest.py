@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 WEB_LOG = ROOT.parent / "shared/data/weblogs/apache_combined.log"
 NO_WEB_LOG = "the real web log is not beside this checkout"
 sys.path.insert(0, str(ROOT / "tools"))
+settings.register_profile("shared", deadline=None)  # machines are shared: how long an example takes proves nothing
+settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session")
