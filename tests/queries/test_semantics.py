@@ -2,31 +2,11 @@
 
 import pytest
 
-from people import MONDAY, people, store
+from people import MONDAY, people
 from trackway.errors import ConditionError, QuestionError
 from trackway.plan.config import component
-from trackway.store.columns.ask import ask
-from trackway.store.columns.shards import Columns
-from trackway.store.lake import Lake
 
 A_B_C = [{"name": name, "when": f"event = '{name}'"} for name in "ABC"]
-
-
-@pytest.fixture
-def asked(tmp_path):
-    """Asks a question of a story by both engines, which must agree."""
-
-    def ask_of(story, question, **options):
-        lake = Lake(tmp_path / "lake")
-        if story:
-            store(lake, story)
-        columns = Columns(tmp_path / "columns", lake)
-        query = component("queries", question, "question")
-        folded, reference = (ask(query, columns, engine=engine, **options) for engine in ("columns", "sql"))
-        assert (folded.rows, folded.totals, folded.notes) == (reference.rows, reference.totals, reference.notes)
-        return folded
-
-    return ask_of
 
 
 def reached(answer):
