@@ -111,7 +111,8 @@ class Workspace:
     def ask(self, question: Mapping[str, Any] | str, *, engine: str = "columns", version: int | None = None) -> Answer:
         """The answer to a question, by the columns or by the reference SQL (`engine="sql"`), as of a lake version."""
         query = self.question(question)
-        return ask(query, self.columns, zone=self.plan.project.timezone, engine=engine, version=version)
+        plan = self.plan
+        return ask(query, self.columns, zone=plan.project.timezone, engine=engine, version=version, naming=plan.naming)
 
     def sql(self, statement: str, most_rows: int = 10_000) -> pa.Table:
         """Rows of one read-only statement over `events`, `refused` and `identities`."""

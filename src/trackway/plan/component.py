@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from trackway.model.condition import Condition
 from trackway.model.event import Block
 from trackway.model.schema import Kind, Schema
+from trackway.plan.naming import Cohorts, Expressions, Naming, Sessions
 
 if TYPE_CHECKING:
     from trackway.plan.config import Plan
@@ -194,6 +195,17 @@ class Query(Component):
     kind: ClassVar[str] = "queries"
     counts: ClassVar[frozenset[str]] = frozenset()
     """Keys of rows and totals that count events or actors or add up over them: of a sample they are scaled."""
+    expressions: Expressions = {}
+    """Named expressions of this question alone, as in `[expressions.NAME]`."""
+    sessions: Sessions = {}
+    """Sessions of this question alone, as in `[sessions.NAME]`."""
+    cohorts: Cohorts = {}
+    """Cohorts of this question alone, as in `[cohorts.NAME]`."""
+
+    @property
+    def naming(self) -> Naming:
+        """The names of this question alone."""
+        return Naming(self.expressions, self.sessions, self.cohorts)
 
     @abstractmethod
     def columns(self, schema: Schema) -> list[str]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from trackway.errors import ConfigError, TrackwayError, WorkspaceError, suggest
 from trackway.plan import registry
 from trackway.plan.component import Component, Contract, Query, Source, Transform
+from trackway.plan.naming import Cohort, Expression, Naming, Session
 
 FILE = "trackway.toml"
 
@@ -63,6 +64,7 @@ class Plan:
     transforms: dict[str, Transform] = field(default_factory=dict)
     contracts: dict[str, Contract] = field(default_factory=dict)
     queries: dict[str, Query] = field(default_factory=dict)
+    naming: Naming = field(default_factory=Naming)
     tests: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -71,7 +73,8 @@ class Plan:
         return (self.root / self.project.data).resolve()
 
 
-TABLES = ("project", "sources", "transforms", "contracts", "queries", "tests")
+NAMES: dict[str, type[BaseModel]] = {"expressions": Expression, "sessions": Session, "cohorts": Cohort}
+TABLES = ("project", "sources", "transforms", "contracts", *NAMES, "queries", "tests")
 
 
 def read(root: Path) -> Plan:
@@ -100,9 +103,22 @@ def check(raw: dict[str, Any], root: Path) -> Plan:
                 components[name] = component
     project = _model(Project, raw.get("project", {}), "project", errors) or Project()
     _check_names(made, errors)
+    naming = _naming(raw, root, errors)
     if errors:
         raise ConfigError(str(errors[0].message), path=errors[0].path, hint=errors[0].hint, errors=errors)
-    return Plan(root=root, project=cast("Project", project), tests=raw.get("tests", []), **made)
+    return Plan(root=root, project=cast("Project", project), naming=naming, tests=raw.get("tests", []), **made)
+
+
+def _naming(raw: dict[str, Any], root: Path, errors: list[ConfigError]) -> Naming:
+    """The names of the file for what events do not say themselves."""
+    made: dict[str, dict[str, Any]] = {kind: {} for kind in NAMES}
+    for kind, cls in NAMES.items():
+        for name, table in _tables(raw, kind, errors):
+            if (one := _model(cls, table, f"{kind}.{name}", errors)) is not None:
+                made[kind][name] = one
+    naming = Naming(**made, root=root)
+    errors.extend(ConfigError(message, path=path, hint=hint) for path, message, hint in naming.wrong())
+    return naming
 
 
 def _tables(raw: dict[str, Any], kind: str, errors: list[ConfigError]) -> list[tuple[str, dict[str, Any]]]:

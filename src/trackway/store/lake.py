@@ -53,6 +53,7 @@ class Lake:
             "events": Table(folder / "events", partition="date"),
             "refused": Table(folder / "refused"),
             "identities": Table(folder / "identities"),
+            "cohorts": Table(folder / "cohorts"),
         }
         self._events = self.tables["events"]
         self._resolved: tuple[int, pa.Table, pa.Table] | None = None

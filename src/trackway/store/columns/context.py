@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
 from trackway.errors import QuestionError
 from trackway.model.condition import Condition
+from trackway.model.moment import Moment, micros
 from trackway.model.schema import Schema
-from trackway.model.time import Duration, instant, intervals, iso
+from trackway.model.time import Duration, intervals, iso
 from trackway.store.columns.folds.reading import ends
 from trackway.store.columns.lanes import Mask, times
 from trackway.store.columns.masks import Masks
 from trackway.store.columns.view import View
 
+__all__ = ["Context", "Moment", "Names", "Span"]
+
 MANY = 10_000
 """Intervals from which on it is worth a look first where the events are."""
-RELATIVE = re.compile(r"^-\s*(\d+(?:\.\d+)?\s*(?:ms|mo|s|m|h|d|w))$")
-
-
-def _moment(value: Any) -> str:
-    """A date, an ISO time, an epoch, `now`, or a time before now such as `-30d`; as text."""
-    if isinstance(value, datetime | date):
-        value = value.isoformat()
-    text = str(value).strip()
-    if text == "now" or RELATIVE.match(text):
-        return text
-    try:
-        instant(_number(text))
-    except (ValueError, OverflowError):
-        raise ValueError(f"expected a date, a time or one such as '-30d', got {text!r}") from None
-    return text
-
-
-def _number(text: str) -> str | float:
-    return float(text) if re.fullmatch(r"-?\d{6,}(\.\d+)?", text) else text
-
-
-Moment = Annotated[str, BeforeValidator(_moment)]
-"""A point in time as people write it."""
 
 
 def _names(value: Any) -> Any:
@@ -80,11 +58,7 @@ class Context:
 
     def moment(self, text: str) -> int:
         """The instant a text means."""
-        if text == "now":
-            return self.now
-        if relative := RELATIVE.match(text):
-            return self.now - Duration(relative[1]).micros
-        return instant(_number(text), self.zone)
+        return micros(text, self.now, self.zone)
 
     def span(self, start: str | None, end: str | None) -> Span:
         """The range of a question; from the oldest to the newest event where it is left open. Raises QuestionError."""

@@ -14,15 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 from numba import njit
 from sqlglot import exp
 
-from trackway.errors import ConditionError
-from trackway.model.condition import literal, quoted
-from trackway.model.schema import SQL
+from trackway.store.columns.evaluate import evaluate
 from trackway.store.columns.lanes import Lane, Mask, identity, lane, nothing
 from trackway.store.columns.view import View
 
@@ -33,9 +30,6 @@ SAMPLE = 1 << 12
 FALSE, UNKNOWN, TRUE = 0, 1, 2
 ROWWISE = frozenset({"time"})
 """Columns without a dictionary that conditions may still read."""
-
-UNFIT = (duckdb.BinderException, duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException)
-"""What DuckDB says when values do not fit a condition."""
 
 Row = Callable[[int, int, int], np.ndarray]
 """(run, from row, to row) -> 0, 1 or 2 per row."""
@@ -186,30 +180,9 @@ class Masks:
 
     def _evaluate(self, table: pa.Table, names: dict[str, str], sql: str) -> np.ndarray:
         """0, 1 or 2 for each row of a table whose columns stand for the named ones."""
-        kinds = {name: self.view.schema[name] for name in names}
-        typed = ", ".join(
-            f"{f'make_timestamptz({held})' if kinds[name] == 'time' else f'{held}::{SQL[kinds[name]]}'} {quoted(name)}"
-            for name, held in names.items()
-        )
-        asked = f"select ({sql})::boolean as r from (select {typed or 'v'} from t)"
-        logic = f"case when r then {TRUE} when r is null then {UNKNOWN} else {FALSE} end"
-        text = f"select ({logic})::utinyint as r from ({asked})"
-        with duckdb.connect() as connection:
-            connection.execute(f"set timezone = {literal(self.zone)}; set enable_progress_bar = false")
-            connection.register("t", table)
-            try:
-                return np.asarray(connection.sql(text).to_arrow_table()["r"].to_numpy())
-            except UNFIT as error:
-                message = str(error).splitlines()[0].split(": ", 1)[-1]
-                raise ConditionError(
-                    f"{sql} cannot be answered: {message}", hint="compare values of one kind"
-                ) from error
-
-
-def unanswerable(sql: str, error: Exception) -> ConditionError:
-    """DuckDB's complaint about a condition, for people."""
-    message = str(error).splitlines()[0].split(": ", 1)[-1]
-    return ConditionError(f"{sql} cannot be answered: {message}", hint="compare values of one kind")
+        logic = f"(case ({sql})::boolean when true then {TRUE} when false then {FALSE} else {UNKNOWN} end)::utinyint"
+        schema, zone = self.view.schema, self.zone
+        return np.asarray(evaluate(table, names, logic, schema=schema, zone=zone, shown=sql).to_numpy())
 
 
 def columns(tree: exp.Expression) -> set[str]:

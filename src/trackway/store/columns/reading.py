@@ -50,12 +50,13 @@ def encode(batch: pa.RecordBatch, dictionaries: dict[str, Dictionary], schema: S
             continue
         if name not in dictionaries:
             dictionaries[name] = Dictionary(schema[name])
-        codes[name] = _codes(column, dictionaries[name])
+        codes[name] = codes_of(column, dictionaries[name])
     actor = codes.pop("actor", np.zeros(batch.num_rows, np.uint32))
     return Batch(_integers(batch.column("time")), _integers(batch.column("tie")), actor, codes)
 
 
-def _codes(column: pa.Array, dictionary: Dictionary) -> np.ndarray:
+def codes_of(column: pa.Array, dictionary: Dictionary) -> np.ndarray:
+    """The codes of values, null being 0; the dictionary learns those it did not know."""
     encoded = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
     table = np.append(dictionary.encode(encoded.dictionary), np.uint32(0))
     places = pc.fill_null(encoded.indices, len(table) - 1) if encoded.indices.null_count else encoded.indices

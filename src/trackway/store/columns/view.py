@@ -34,6 +34,16 @@ class Shard:
 
 
 @dataclass(frozen=True, eq=False)
+class Coded:
+    """A column that is no part of the runs: its codes, and what they mean."""
+
+    arrays: list[np.ndarray]
+    """One per run, all of one type."""
+    values: pa.ChunkedArray
+    """The distinct values, value `i` with code `i + 1`; times are integers."""
+
+
+@dataclass(frozen=True, eq=False)
 class View:
     """Events of one version. Actor `a` has the stretches `first[a]` to `first[a + 1]`; stretch `s` is the
     rows `lo[s]` to `hi[s]` of `runs[run[s]]`."""
@@ -58,6 +68,8 @@ class View:
     """Whether the last run holds rows of the others again, in order: those of actors whose stretches overlap."""
     _dictionaries: Mapping[str, tuple[Dictionary, int]]
     _owners: tuple[str, ...] = ()
+    derived: Mapping[str, Coded] = field(default_factory=dict, repr=False)
+    """Columns that are worked out, by name; they go before those of the runs."""
     _memo: dict[Any, Any] = field(default_factory=dict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
@@ -80,6 +92,8 @@ class View:
 
     def dictionary(self, column: str) -> pa.ChunkedArray:
         """The distinct values of a column: value `i` has code `i + 1`, code 0 is null. Times are integers."""
+        if column in self.derived:
+            return self.derived[column].values
         if column not in self._dictionaries:
             return pa.chunked_array([], Dictionary(self.schema[column]).type)
         dictionary, count = self._dictionaries[column]
@@ -92,6 +106,8 @@ class View:
         """The codes of a column, one array per run, all of one type; `actor` with identities resolved."""
         if name == "actor":
             return list(self.once("actor codes", self._actor_codes))
+        if name in self.derived:
+            return self.derived[name].arrays
         found = [run.codes.get(name) for run in self.runs]
         kinds = [codes.dtype for codes in found if codes is not None]
         widest = max(kinds, key=lambda kind: kind.itemsize, default=np.dtype(np.uint8))

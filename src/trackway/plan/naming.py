@@ -1,0 +1,208 @@
+"""Names for what events do not say themselves: the tables `expressions`, `sessions` and `cohorts`.
+
+Each is a column that is worked out when a question reads it. They stand in the file for all questions,
+or in one question for that one alone, where they go before those of the file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from trackway.errors import ConditionError, QuestionError
+from trackway.model.condition import Condition
+from trackway.model.measure import Measure
+from trackway.model.moment import Moment
+from trackway.model.schema import ENVELOPE
+from trackway.model.time import Duration
+
+COHORT = "cohort."
+"""What the column of a cohort begins with."""
+PARTS = ("number", "position", "id", "events", "seconds", "start", "end", "entry", "exit")
+"""The columns of a session, after its name and a dot."""
+MOST_STEPS = 16
+
+
+class _Named(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, arbitrary_types_allowed=True, populate_by_name=True
+    )
+
+
+class Expression(_Named):
+    """The table `[expressions.NAME]`: a column `NAME` that is worked out from others."""
+
+    value: Condition | None = None
+    """An expression over columns, such as `case when amount >= 100 then 'large' else 'small' end`."""
+    measure: Measure | None = None
+    """One value of many events: `count sum(x) average(x) min(x) max(x) first(x) last(x) distinct(x) first_time
+    last_time active_days`; of all events of the actor, or of the `session`."""
+    where: Condition | None = None
+    """Only events for which this is true are measured."""
+    from_: Moment | None = Field(default=None, alias="from")
+    """Only events at or after this are measured: a date, a time, or one before now such as `-30d`."""
+    to: Moment | None = None
+    """Only events before this are measured."""
+    session: str | None = None
+    """Measure each session of this name instead of each actor."""
+    scope: Literal["event", "session", "flow", "actor"] | None = None
+    """What it is a property of; found out when left out. Stated, it is checked (`flow` is another word for
+    `session`)."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.value is None) == (self.measure is None):
+            raise ValueError("either a value or a measure")
+        if self.value is not None:
+            extra = [name for name in ("where", "from", "to", "session") if getattr(self, _field(name)) is not None]
+            if extra:
+                raise ValueError(f"'{extra[0]}' goes with a measure; a value is worked out for every event")
+        elif self.scope == "event":
+            raise ValueError("a measure is of an actor or of a session, not of an event")
+        elif (self.scope in ("session", "flow")) != (self.session is not None) and self.scope is not None:
+            raise ValueError("a measure of sessions says which: session = 'NAME'")
+        return self
+
+
+class Session(_Named):
+    """The table `[sessions.NAME]`: cuts the events of every actor into sessions, and gives columns `NAME.number`,
+    `NAME.position`, `NAME.id`, `NAME.events`, `NAME.seconds`, `NAME.start`, `NAME.end`, `NAME.entry`, `NAME.exit`."""
+
+    timeout: Duration | None = Duration("30m")
+    """A longer pause begins a new session; null for none."""
+    where: Condition | None = None
+    """Only events for which this is true belong to sessions; for the others the columns are missing."""
+    start: Condition | None = None
+    """An event for which this is true begins a new session."""
+    end: Condition | None = None
+    """An event for which this is true is the last of its session."""
+    change: str | None = None
+    """A column: an event where it is known, and differs from what was last known of the actor, begins a new session."""
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.timeout is None and self.start is None and self.end is None and self.change is None:
+            raise ValueError("nothing ends a session: give a timeout, start, end or change")
+        return self
+
+
+class Cohort(_Named):
+    """The table `[cohorts.NAME]`: a set of actors, as the column `cohort.NAME`, true or false for all their events.
+
+    Of several conditions all must hold. A cohort follows the events: it is worked out for the lake version asked.
+    """
+
+    when: Condition | None = None
+    """Condition on actors: expressions of actors, and other cohorts: `cohort.paying and not cohort.staff`."""
+    did: Condition | None = None
+    """Events the actor has, `at_least` and at most so many."""
+    at_least: int = Field(default=1, ge=0)
+    """How many events of `did` the actor has at least."""
+    at_most: int | None = Field(default=None, ge=0)
+    """How many events of `did` the actor has at most."""
+    sequence: list[Condition] = Field(default=[], max_length=MOST_STEPS)
+    """Steps the actor took in this order, as in a funnel."""
+    within: Duration | None = None
+    """Longest time from the first to the last step of `sequence`; any when left out."""
+    from_: Moment | None = Field(default=None, alias="from")
+    """Only events at or after this count for `did` and `sequence`."""
+    to: Moment | None = None
+    """Only events before this count for `did` and `sequence`."""
+    ids: list[str] | None = None
+    """The actors themselves; an id of a merged identity means its actor."""
+    file: str | None = None
+    """A file with an id on every line, relative to trackway.toml."""
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        given = (self.when, self.did, self.sequence or None, self.ids, self.file)
+        if all(each is None for each in given):
+            raise ValueError("who belongs to it? give when, did, sequence, ids or file")
+        if self.did is None and (self.at_least != 1 or self.at_most is not None):
+            raise ValueError("at_least and at_most count the events of 'did'")
+        if self.at_most is not None and self.at_most < self.at_least:
+            raise ValueError(f"at least {self.at_least} and at most {self.at_most}: nobody has that")
+        if self.within is not None and not self.sequence:
+            raise ValueError("'within' goes with a sequence")
+        if self.did is None and not self.sequence and (self.from_ is not None or self.to is not None):
+            raise ValueError("a range goes with 'did' or 'sequence'")
+        return self
+
+
+@dataclass(frozen=True)
+class Naming:
+    """All names a question may use besides columns."""
+
+    expressions: Mapping[str, Expression] = field(default_factory=dict)
+    sessions: Mapping[str, Session] = field(default_factory=dict)
+    cohorts: Mapping[str, Cohort] = field(default_factory=dict)
+    root: Path | None = None
+    """Where the files of cohorts are."""
+
+    def beside(self, own: Naming) -> Naming:
+        """These names and those of one question, which go first. Raises QuestionError for files: a question that
+        comes from outside reads none."""
+        for name, cohort in own.cohorts.items():
+            if cohort.file is not None:
+                raise QuestionError("only trackway.toml names files", path=f"cohorts.{name}.file", hint="send ids")
+        return replace(
+            self,
+            expressions={**self.expressions, **own.expressions},
+            sessions={**self.sessions, **own.sessions},
+            cohorts={**self.cohorts, **own.cohorts},
+        )
+
+    def wrong(self) -> list[tuple[str, str, str]]:
+        """Names that cannot be: (path, message, hint)."""
+        found = []
+        for table, names in (("expressions", self.expressions), ("sessions", self.sessions), ("cohorts", self.cohorts)):
+            for name in names:
+                problem = _problem(name, dotted=table == "expressions")
+                if problem:
+                    found.append((f"{table}.{name}", *problem))
+        for name in self.sessions:
+            taken = [part for part in PARTS if f"{name}.{part}" in self.expressions]
+            found += [(f"expressions.{name}.{part}", "this is a column of the session", "choose another name")
+                      for part in taken]  # fmt: skip
+            if name == COHORT[:-1]:
+                found.append((f"sessions.{name}", "'cohort.' begins the columns of cohorts", "choose another name"))
+        return found
+
+
+def _field(name: str) -> str:
+    return "from_" if name == "from" else name
+
+
+def _problem(name: str, *, dotted: bool) -> tuple[str, str] | None:
+    """Why a name cannot be written in a condition, and what to do; None when it can."""
+    try:
+        written = Condition(name).columns
+    except ConditionError:
+        written = []
+    if written != [name] or (not dotted and "." in name):
+        return f"'{name}' cannot be written in a condition", "use letters, digits and _, and begin with a letter"
+    if name in ENVELOPE:
+        return f"'{name}' is a column every event has", "choose another name"
+    if dotted and name.startswith(COHORT):
+        return "'cohort.' begins the columns of cohorts", "choose another name"
+    return None
+
+
+def _object(value: Any) -> Any:
+    """A table, or its JSON text as in an address."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError(f"not JSON: {error}") from None
+
+
+Expressions = Annotated[dict[str, Expression], BeforeValidator(_object)]
+Sessions = Annotated[dict[str, Session], BeforeValidator(_object)]
+Cohorts = Annotated[dict[str, Cohort], BeforeValidator(_object)]

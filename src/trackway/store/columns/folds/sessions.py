@@ -1,0 +1,121 @@
+"""Cutting the events of each actor into sessions, and following actors through a sequence of steps."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import carray, njit
+
+from trackway.store.columns.folds.reading import bits, earliest
+from trackway.store.columns.lanes import pointer
+
+INSIDE, START, END = 1, 2, 4
+"""What an event is to its session, by whether it belongs to one at all, begins it, ends it."""
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def numbered(  # noqa: PLR0913, PLR0917
+    first: np.ndarray, run: np.ndarray, lo: np.ndarray, hi: np.ndarray, begin: int, end: int,
+    mask_at: np.ndarray, mask_like: np.ndarray, mask: np.ndarray,
+    also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray, inside: int, starts: int, ends: int,
+    change_at: np.ndarray, change_like: np.ndarray, changes: bool,
+    time_at: np.ndarray, time_like: np.ndarray, timeout: int, out_at: np.ndarray, out_like: np.ndarray,
+    write: bool, sessions: np.ndarray,
+) -> None:  # fmt: skip
+    """Count the sessions of each actor into `sessions`, and `write` the number of its session to every event.
+
+    Only events with the bit `inside` belong to one.
+
+    A session begins with the first event, after a pause longer than `timeout` (negative: none), with a bit of `starts`,
+    after one of `ends`, and when a known value `changes` from the one last known.
+    """
+    for actor in range(begin, end):
+        number, before, ended, known = 0, np.int64(0), False, np.int64(0)
+        for s in range(first[actor], first[actor + 1]):
+            marks = carray(pointer(mask_at[run[s]], mask_like), hi[s])
+            others = carray(pointer(also_at[run[s]], also_like), hi[s])
+            values = carray(pointer(change_at[run[s]], change_like), hi[s])
+            times = carray(pointer(time_at[run[s]], time_like), hi[s])
+            out = carray(pointer(out_at[run[s]], out_like), hi[s])
+            for row in range(lo[s], hi[s]):
+                mark = bits(mask, marks, also, others, row)
+                if mark & inside == 0:
+                    continue
+                fresh = number == 0 or ended or mark & starts != 0
+                if timeout >= 0:
+                    fresh = fresh or times[row] - before > timeout
+                    before = times[row]
+                if changes and values[row]:
+                    fresh = fresh or (known != 0 and values[row] != known)
+                    known = np.int64(values[row])
+                number += fresh
+                ended = mark & ends != 0
+                if write:
+                    out[row] = number
+        sessions[actor] = number
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def positions(  # noqa: PLR0913, PLR0917
+    first: np.ndarray, run: np.ndarray, lo: np.ndarray, hi: np.ndarray, begin: int, end: int,
+    number_at: np.ndarray, number_like: np.ndarray, out_at: np.ndarray, out_like: np.ndarray,
+) -> int:  # fmt: skip
+    """Give every event of a session its place in it, from 1; returns the largest."""
+    most = 0
+    for actor in range(begin, end):
+        session, position = np.int64(0), np.int64(0)
+        for s in range(first[actor], first[actor + 1]):
+            numbers = carray(pointer(number_at[run[s]], number_like), hi[s])
+            out = carray(pointer(out_at[run[s]], out_like), hi[s])
+            for row in range(lo[s], hi[s]):
+                if numbers[row]:
+                    position = position + 1 if numbers[row] == session else np.int64(1)
+                    session = np.int64(numbers[row])
+                    out[row] = position
+                    most = max(most, int(position))
+    return most
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def taken(  # noqa: PLR0913, PLR0917
+    first: np.ndarray, run: np.ndarray, lo: np.ndarray, hi: np.ndarray, begin: int, end: int,
+    mask_at: np.ndarray, mask_like: np.ndarray, mask: np.ndarray,
+    also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray, time_at: np.ndarray, time_like: np.ndarray,
+    start: int, stop: int, cut: bool, within: int, steps: int, out: np.ndarray,
+) -> None:  # fmt: skip
+    """Whether each actor took some steps (bits) in order within [start, stop), in at most `within` (negative: any).
+
+    For every number of steps the chain that started latest is carried along. Events at one instant are taken in the
+    order of the steps they match, then of their ties.
+    """
+    state, live = np.empty(steps, np.int64), np.empty(steps, np.bool_)
+    for actor in range(begin, end):
+        live[:] = False
+        for s in range(first[actor], first[actor + 1]):
+            marks = carray(pointer(mask_at[run[s]], mask_like), hi[s])
+            others = carray(pointer(also_at[run[s]], also_like), hi[s])
+            times = carray(pointer(time_at[run[s]], time_like), hi[s])
+            i, last = lo[s], hi[s]
+            if cut:
+                i, last = earliest(times, i, last, start), earliest(times, i, last, stop)
+            while i < last and not live[steps - 1]:
+                after, time = i + 1, times[i]
+                while after < last and times[after] == time:
+                    after += 1
+                for lowest in range(steps if after - i > 1 else 1):
+                    for row in range(i, after):
+                        found = bits(mask, marks, also, others, row)
+                        if after - i == 1 or found & ((2 << lowest) - 1) == 1 << lowest:
+                            step(found, time, within, state, live)
+                i = after
+        out[actor] = live[steps - 1]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def step(found: int, time: int, within: int, state: np.ndarray, live: np.ndarray) -> None:
+    """Let one event lengthen the chains, the longest first so that it is used once."""
+    for k in range(len(state) - 1, 0, -1):
+        if (found >> k) & 1 and live[k - 1] and (within < 0 or time - state[k - 1] <= within):
+            state[k] = max(state[k], state[k - 1]) if live[k] else state[k - 1]
+            live[k] = True
+    if found & 1:
+        state[0], live[0] = time, True

@@ -1,0 +1,101 @@
+"""What a derived column is, checked against the columns there are: the one description both engines follow.
+
+Everything that can be named comes down to six kinds: a value of other columns, a measure of the events of an
+actor or session, the number of a session, the position in it, a sequence of steps, and a list of actors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sqlglot import exp
+
+from trackway.model.schema import Kind
+
+EVENT, ACTOR = "event", "actor"
+"""Scopes: what a column is a property of. A session's scope is `session NAME`."""
+
+
+def session_scope(name: str) -> str:
+    """The scope of the columns of a session."""
+    return f"session {name}"
+
+
+@dataclass(frozen=True, eq=False)
+class Virtual:
+    """A derived column."""
+
+    name: str
+    kind: Kind
+    scope: str
+    reads: tuple[str, ...]
+    """The columns it is worked out from, derived ones among them."""
+    key: str
+    """Its meaning in full: columns with equal keys are equal."""
+    what: ClassVar[str] = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Value(Virtual):
+    """An expression over other columns."""
+
+    tree: exp.Expression
+
+
+@dataclass(frozen=True, eq=False)
+class Range:
+    """[start, end) in microseconds; None is open."""
+
+    start: int | None
+    end: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Metric(Virtual):
+    """A measure of the events of each actor, or of each session."""
+
+    measure: str
+    of: str | None
+    """The column measured."""
+    where: exp.Expression | None
+    range: Range
+    number: str | None
+    """The column with the number of the session; None measures actors."""
+
+
+@dataclass(frozen=True, eq=False)
+class Number(Virtual):
+    """Which session of its actor an event is in, from 1; null outside of all."""
+
+    timeout: int | None
+    """Microseconds."""
+    where: exp.Expression | None
+    start: exp.Expression | None
+    end: exp.Expression | None
+    change: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Position(Virtual):
+    """The place of an event in its session, from 1."""
+
+    number: str
+
+
+@dataclass(frozen=True, eq=False)
+class Steps(Virtual):
+    """Whether the actor took some steps in order."""
+
+    steps: tuple[exp.Expression, ...]
+    within: int | None
+    """Microseconds."""
+    range: Range
+
+
+@dataclass(frozen=True, eq=False)
+class Listed(Virtual):
+    """Whether the actor is in a list."""
+
+    ids: Any
+    """Distinct actors, a `pyarrow.StringArray`."""
