@@ -26,8 +26,8 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from trackway.plan import registry
-from trackway.plan.component import Component, Contract, Transform
-from trackway.plan.config import Project
+from trackway.plan.component import Component, Contract, Query, Transform
+from trackway.plan.config import NAMES, Project
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -87,6 +87,9 @@ def _kind_page(kind: str) -> str:
     if kind == "transforms":
         lines.append("Every transform has these options:\n")
         lines.append(_table(list(options(Transform, shared=True))))
+    if kind == "queries":
+        lines.append("Every question has these options; [expressions](config.md#expressions) has what they hold:\n")
+        lines.append(_table([option for option in options(Query, shared=True) if "." not in option.name]))
     for name in registry.names(kind):
         cls = registry.load(kind, name)
         lines += [f"## {name}\n", _prose(inspect.getdoc(sys.modules[cls.__module__]) or "") + "\n"]
@@ -223,9 +226,10 @@ FILE = """\
 # trackway.toml
 
 One file says what comes in, what is done to it, what it promises and what is asked of it. Its tables are `[project]`,
-then `[sources.NAME]`, `[transforms.NAME]`, `[contracts.NAME]`, `[queries.NAME]`, and `[[tests]]`. A table of sources,
-transforms or queries has a `type` and the options of that type; its name is yours. Durations and sizes are strings
-(`"15m"`, `"64MB"`), a secret is `{ env = "NAME" }`.
+then `[sources.NAME]`, `[transforms.NAME]`, `[contracts.NAME]`, `[expressions.NAME]`, `[sessions.NAME]`,
+`[cohorts.NAME]`, `[queries.NAME]`, and `[[tests]]`. A table of sources, transforms or queries has a `type` and the
+options of that type; its name is yours. Durations and sizes are strings (`"15m"`, `"64MB"`), a secret is
+`{ env = "NAME" }`.
 """
 
 
@@ -233,6 +237,8 @@ def _config_page() -> str:
     rehearsal = inspect.getdoc(importlib.import_module("trackway.terminal.rehearsal")) or ""
     parts = [GENERATED, FILE, "## project\n", _table(list(options(Project)))]
     parts += ["## contracts\n", (inspect.getdoc(Contract) or "") + "\n", _table(list(options(Contract)))]
+    for kind, cls in NAMES.items():
+        parts += [f"## {kind}\n", (inspect.getdoc(cls) or "") + "\n", _table(list(options(cls)))]
     parts += ["## tests\n", _prose(rehearsal)]
     return "\n".join(parts).rstrip() + "\n"
 
@@ -246,7 +252,7 @@ def _cli_page() -> str:
     cli = importlib.import_module("trackway.cli")
     command = typer.main.get_command(cli.app)
     lines = [GENERATED, "# Command line\n", (command.help or "").strip() + "\n", _parameters(command)]
-    for name, verb in sorted(getattr(command, "commands", {}).items()):
+    for name, verb in sorted(_verbs(command)):
         arguments = [parameter for parameter in verb.params if parameter.param_type_name == "argument"]
         needed = [p for p in verb.params if p.param_type_name == "option" and p.required]
         shown = [*map(_metavar, arguments), *(f"{p.opts[0]} {(p.name or '').upper()}" for p in needed)]
@@ -256,6 +262,15 @@ def _cli_page() -> str:
         if table:
             lines.append(table)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _verbs(command: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """The commands with their full names; of a group, those in it."""
+    for name, verb in getattr(command, "commands", {}).items():
+        if getattr(verb, "commands", {}):
+            yield from _verbs(verb, f"{before}{name} ")
+        else:
+            yield before + name, verb
 
 
 def _paragraphs(text: str) -> str:

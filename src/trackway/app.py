@@ -20,6 +20,7 @@ from trackway.model.schema import Schema
 from trackway.model.time import instant, iso
 from trackway.plan.component import Answer, Query
 from trackway.plan.config import Plan, component, read
+from trackway.plan.naming import Cohort, Naming
 from trackway.sources.file import File
 from trackway.store.columns.ask import ask
 from trackway.store.columns.shards import Columns
@@ -113,6 +114,22 @@ class Workspace:
         query = self.question(question)
         plan = self.plan
         return ask(query, self.columns, zone=plan.project.timezone, engine=engine, version=version, naming=plan.naming)
+
+    def upload_cohort(self, name: str, path: Path) -> int:
+        """Keep the ids of a file as the cohort `name`; returns how many there are. Raises QuestionError."""
+        from trackway.store.derived.lists import read as ids_of
+        from trackway.store.derived.lists import upload
+
+        if name in self.plan.naming.cohorts:
+            raise QuestionError(f"cohort '{name}' is defined in trackway.toml", hint="choose another name")
+        Naming(cohorts={name: Cohort(ids=[])}).checked()
+        return upload(self.lake, name, ids_of(path))
+
+    def uploaded_cohorts(self) -> dict[str, int]:
+        """How many ids each uploaded cohort has, by name."""
+        from trackway.store.derived.lists import lists
+
+        return {name: len(ids) for name, ids in sorted(lists(self.lake).items())}
 
     def sql(self, statement: str, most_rows: int = 10_000) -> pa.Table:
         """Rows of one read-only statement over `events`, `refused` and `identities`."""

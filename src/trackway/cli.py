@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trackway.errors import ConfigError, QuestionError, TrackwayError
+from trackway.terminal import cohorts
 
 if TYPE_CHECKING:
     from trackway.app import Workspace
@@ -23,6 +24,8 @@ app = typer.Typer(
     help="Event data you can trust, from the raw line to the answer.", add_completion=False, no_args_is_help=True,
     pretty_exceptions_enable=False, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
+
+app.add_typer(cohorts.app, name="cohort")
 
 Json = Annotated[bool, typer.Option("--json", help="Print the same object as the API.")]
 

@@ -22,7 +22,7 @@ def inside(event: Event, start: int | None, end: int | None) -> bool:
     return (start is None or event["time"] >= start) and (end is None or event["time"] < end)
 
 
-def measured(measure: str, of: str | None, events: Sequence[Event]) -> Any:
+def measured(measure: str, of: str | None, events: Sequence[Event]) -> Any:  # noqa: PLR0911 - one for each measure
     """One measure of the events that count, of UTC days."""
     events = in_order(events)
     if of is not None:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from trackway.model.condition import Condition
 from trackway.model.event import Block
 from trackway.model.schema import Kind, Schema
-from trackway.plan.naming import Cohorts, Expressions, Naming, Sessions
+from trackway.plan.naming import Cohort, Expression, Naming, Session
 
 if TYPE_CHECKING:
     from trackway.plan.config import Plan
@@ -195,11 +195,11 @@ class Query(Component):
     kind: ClassVar[str] = "queries"
     counts: ClassVar[frozenset[str]] = frozenset()
     """Keys of rows and totals that count events or actors or add up over them: of a sample they are scaled."""
-    expressions: Expressions = {}
+    expressions: dict[str, Expression] = {}
     """Named expressions of this question alone, as in `[expressions.NAME]`."""
-    sessions: Sessions = {}
+    sessions: dict[str, Session] = {}
     """Sessions of this question alone, as in `[sessions.NAME]`."""
-    cohorts: Cohorts = {}
+    cohorts: dict[str, Cohort] = {}
     """Cohorts of this question alone, as in `[cohorts.NAME]`."""
 
     @property

@@ -6,9 +6,9 @@ or in one question for that one alone, where they go before those of the file.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -69,12 +69,17 @@ class Expression(_Named):
         return self
 
 
+def _none(value: Any) -> Any:
+    """TOML has no null."""
+    return None if value == "none" else value
+
+
 class Session(_Named):
     """The table `[sessions.NAME]`: cuts the events of every actor into sessions, and gives columns `NAME.number`,
     `NAME.position`, `NAME.id`, `NAME.events`, `NAME.seconds`, `NAME.start`, `NAME.end`, `NAME.entry`, `NAME.exit`."""
 
-    timeout: Duration | None = Duration("30m")
-    """A longer pause begins a new session; null for none."""
+    timeout: Annotated[Duration | None, BeforeValidator(_none)] = Duration("30m")
+    """A longer pause begins a new session; `none` (or null) for no such limit."""
     where: Condition | None = None
     """Only events for which this is true belong to sessions; for the others the columns are missing."""
     start: Condition | None = None
@@ -145,17 +150,27 @@ class Naming:
     """Where the files of cohorts are."""
 
     def beside(self, own: Naming) -> Naming:
-        """These names and those of one question, which go first. Raises QuestionError for files: a question that
-        comes from outside reads none."""
+        """These names and those of one question, which go first.
+
+        Raises QuestionError for a name that cannot be, and for files: a question comes from outside and reads none.
+        """
         for name, cohort in own.cohorts.items():
             if cohort.file is not None:
                 raise QuestionError("only trackway.toml names files", path=f"cohorts.{name}.file", hint="send ids")
+        if not (own.expressions or own.sessions or own.cohorts):
+            return self
         return replace(
             self,
             expressions={**self.expressions, **own.expressions},
             sessions={**self.sessions, **own.sessions},
             cohorts={**self.cohorts, **own.cohorts},
-        )
+        ).checked()
+
+    def checked(self) -> Naming:
+        """The same. Raises QuestionError for a name that cannot be."""
+        for path, message, hint in self.wrong():
+            raise QuestionError(message, path=path, hint=hint)
+        return self
 
     def wrong(self) -> list[tuple[str, str, str]]:
         """Names that cannot be: (path, message, hint)."""
@@ -178,6 +193,7 @@ def _field(name: str) -> str:
     return "from_" if name == "from" else name
 
 
+@lru_cache(maxsize=4096)
 def _problem(name: str, *, dotted: bool) -> tuple[str, str] | None:
     """Why a name cannot be written in a condition, and what to do; None when it can."""
     try:
@@ -191,18 +207,3 @@ def _problem(name: str, *, dotted: bool) -> tuple[str, str] | None:
     if dotted and name.startswith(COHORT):
         return "'cohort.' begins the columns of cohorts", "choose another name"
     return None
-
-
-def _object(value: Any) -> Any:
-    """A table, or its JSON text as in an address."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError as error:
-        raise ValueError(f"not JSON: {error}") from None
-
-
-Expressions = Annotated[dict[str, Expression], BeforeValidator(_object)]
-Sessions = Annotated[dict[str, Session], BeforeValidator(_object)]
-Cohorts = Annotated[dict[str, Cohort], BeforeValidator(_object)]
