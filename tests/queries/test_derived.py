@@ -32,6 +32,7 @@ VALUES = {
     "date_trunc('day', time)": lambda e: e["time"] // (24 * HOURS) * (24 * HOURS),
 }
 """Expressions of events, and the Python of each."""
+TEXTS = [text for text in VALUES if text.startswith(("case", "upper", "coalesce", "actor", "null"))]
 MEASURES = [
     "count", "count(x)", "count(country)", "sum(x)", "average(x)", "min(x)", "max(x)", "min(country)", "max(country)",
     "first(country)", "last(event)", "first(x)", "last(x)", "distinct(country)", "distinct(event)", "first_time",
@@ -205,7 +206,7 @@ def check(parts, known, drawn, question):
         numeric(drawn["s"]) != numeric(drawn["m"]) or timed(drawn["s"]) != timed(drawn["m"])
     ):
         drawn = {**drawn, "m": drawn["s"]}
-    if drawn["o"].startswith("v = ") and "'" not in drawn["v"]:
+    if drawn["o"].startswith("v = ") and drawn["v"] not in TEXTS:
         drawn = {**drawn, "v": "upper(country)"}
     tables = written(drawn)
     asked = {"type": "trend", "every": None, "top": None, **question, **tables}

@@ -302,6 +302,9 @@ class _Wider(Schema):
     def __len__(self) -> int:
         return len(list(iter(self)))
 
+    def __repr__(self) -> str:
+        return f"{self._names.stored!r} and {sorted(self._names.all())}"
+
     @property
     def properties(self) -> dict[str, Kind]:
         """All columns but the envelope."""
