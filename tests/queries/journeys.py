@@ -61,10 +61,10 @@ QUICK = settings(max_examples=25, deadline=None, suppress_health_check=list(Heal
 THOROUGH = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-def answers(parts, known, question):
+def answers(parts, known, question, **options):
     """The answer to a question, the same from both engines, and the events with `actor` as identities have it.
 
-    `parts` are commits, `known` the ids whose owners are stated.
+    `parts` are commits, `known` the ids whose owners are stated, `options` those of `ask`.
     """
     folder = Path(tempfile.mkdtemp())
     try:
@@ -77,7 +77,7 @@ def answers(parts, known, question):
             identify(lake, [(id_, OWNERS[id_], "0m") for id_ in known])
             columns.close()
         query = component("queries", question, "question")
-        folded, reference = (ask(query, columns, engine=engine) for engine in ("columns", "sql"))
+        folded, reference = (ask(query, columns, engine=engine, **options) for engine in ("columns", "sql"))
         assert [folded.stands_on["engine"], reference.stands_on["engine"]] == ["columns", "sql"]
     finally:
         shutil.rmtree(folder)
