@@ -62,6 +62,33 @@ class Duration(str):
         )
 
 
+SESSIONS = re.compile(r"^\s*(\d+)\s+sessions?\s*$")
+MOST_SESSIONS = 1000
+
+
+class Window(Duration):
+    """A length of time, or a number of sessions: `14d`, `1 session`, `3 sessions`."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        if not SESSIONS.match(str(text)):
+            try:
+                return super().__new__(cls, text)
+            except ValueError as error:
+                raise ValueError(f"{error} or '1 session'") from None
+        window = str.__new__(cls, " ".join(str(text).split()))
+        if not 1 <= window.sessions <= MOST_SESSIONS:
+            raise ValueError(f"expected 1 to {MOST_SESSIONS:,} sessions, got {str(text)!r}")
+        return window
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions; 0 for a length of time, and then `micros` says how long."""
+        found = SESSIONS.match(self)
+        return int(found[1]) if found else 0
+
+
 def instant(value: str | float | datetime, zone: str = "UTC") -> int:
     """Microseconds since 1970 UTC of an ISO date or time, an epoch (s or ms), or a datetime.
 

@@ -37,7 +37,7 @@ def quantiles(ordered: np.ndarray) -> dict[str, float]:
     return found | {"p50": float(median(ordered) or 0.0)}
 
 
-def histogram(ordered: np.ndarray) -> list[dict[str, Any]]:
+def histogram(ordered: np.ndarray, counted: str = "actors") -> list[dict[str, Any]]:
     """Bars `{from, to, actors}` in seconds over ascending microseconds, from 0 to the longest. Empty of nothing."""
     if len(ordered) == 0:
         return []
@@ -46,4 +46,4 @@ def histogram(ordered: np.ndarray) -> list[dict[str, Any]]:
     width = wide[0] if wide else -(-longest // (BINS * MICROS)) + 1
     edges = np.arange(longest // (width * MICROS) + 2) * width
     counts = np.diff(np.searchsorted(ordered, edges * MICROS))
-    return [{"from": i * width, "to": (i + 1) * width, "actors": int(count)} for i, count in enumerate(counts)]
+    return [{"from": i * width, "to": (i + 1) * width, counted: int(count)} for i, count in enumerate(counts)]

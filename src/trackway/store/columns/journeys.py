@@ -1,0 +1,196 @@
+"""The per-actor table of a funnel, and the two folds that fill it: the plain one, and the one for every option."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from trackway.store.columns.chains import Rules, automaton
+from trackway.store.columns.context import Context, Span
+from trackway.store.columns.folds import funnel as plain
+from trackway.store.columns.folds import journeys as fold
+from trackway.store.columns.folds.lines import ROW, gather
+from trackway.store.columns.folds.matching import Automaton, Lines
+from trackway.store.columns.groups import Groups, groups
+from trackway.store.columns.lanes import Lane, Mask, nothing, over, times
+from trackway.store.columns.view import Shard
+
+NEVER = fold.NEVER
+"""The time of a step a chain does not have."""
+NOWHERE = -1
+"""The group of a chain that has no event to take it from."""
+COUNTS = ("actors", "entries", "sessions")
+MODES = ("any", "first_entry", "reentry")
+
+
+@dataclass(frozen=True)
+class Journeys:
+    """One row for each unit (actor, entry or session) that took a first step."""
+
+    depth: np.ndarray
+    """Deepest step."""
+    moments: np.ndarray
+    """Time of each step (first index) of the chain that counts, microseconds; NEVER for an optional step left out.
+    Beyond the depth they mean nothing."""
+    group: np.ndarray
+    """Number of the unit's group; by step (first index) when it is in all the groups its chain touches."""
+    actor: np.ndarray
+    """Place among the actors of the view."""
+    until: np.ndarray | None = None
+    """Until when the chain might have gone on, microseconds; None: as long as the window after its first step."""
+
+    def there(self, step: int) -> np.ndarray:
+        """The rows whose chain has a step, counted from 0."""
+        return np.flatnonzero((self.depth > step) & (self.moments[step] != NEVER))
+
+    def of(self, rows: np.ndarray) -> Journeys:
+        """Some of the rows, in their order."""
+        return Journeys(
+            self.depth[rows], self.moments[:, rows], self.group[..., rows] if self.group.size else self.group,
+            self.actor[rows], None if self.until is None else self.until[rows],
+        )  # fmt: skip
+
+
+def nobody(steps: int) -> Journeys:
+    """The table without rows."""
+    none = np.zeros(0, np.int64)
+    return Journeys(np.zeros(0, np.uint8), np.zeros((steps, 0), np.int64), none, none)
+
+
+def merged(partials: Iterable[Journeys]) -> Journeys:
+    """One table; shards have no actor in common."""
+    parts = list(partials)
+    ends = [part.until for part in parts if part.until is not None]
+    return Journeys(
+        np.concatenate([part.depth for part in parts]),
+        np.concatenate([part.moments for part in parts], axis=1),
+        np.concatenate([part.group for part in parts], axis=-1),
+        np.concatenate([part.actor for part in parts]),
+        np.concatenate(ends) if ends else None,
+    )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a funnel asks for, as the folds need it."""
+
+    rules: Rules
+    count: str
+    mode: str
+    attribution: str
+    within: int
+    """Microseconds; 0 when the window is in sessions."""
+    sessions: int
+    timeout: int
+
+    @property
+    def plain(self) -> bool:
+        """Whether the fold for the plain question answers it: steps in order, and nothing else."""
+        rules = self.rules
+        simple = all(len(block) == 1 for block in rules.blocks) and not rules.optional and not rules.excluded
+        return simple and not self.sessions and (self.count, self.attribution) == ("actors", "first") and (
+            self.mode in {"any", "reentry"}
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What all shards share."""
+
+    steps: Mask
+    """Bits of the steps, then of the exclusions."""
+    time: Lane
+    groups: Groups | None
+    held: Groups | None
+    asked: Asked
+    automaton: Automaton
+
+
+def prepare(context: Context, steps: Mask, by: Sequence[str], hold: Sequence[str], asked: Asked) -> Prepared:
+    """What all shards share."""
+    view = context.columns_view
+    return Prepared(
+        steps, times(view), groups(view, by) if by else None, groups(view, hold) if hold else None,
+        asked, automaton(asked.rules, asked.within, asked.sessions),
+    )  # fmt: skip
+
+
+def folded(shard: Shard, context: Context, made: Prepared, span: Span) -> Journeys:
+    """The table of one shard."""
+    if made.asked.plain and made.held is None:
+        return _plain(shard, context, made, span)
+    return _general(shard, context, made, span)
+
+
+def _plain(shard: Shard, context: Context, made: Prepared, span: Span) -> Journeys:
+    view, steps = shard.view, made.asked.rules.steps
+    room = shard.end - shard.begin
+    depth, table = np.zeros(room + 1, np.uint8), np.empty((steps, room + 1), np.int64)
+    origin = np.empty((2, room + 1 if made.groups is not None else 0), np.int64)
+    who = np.empty(room + 1, np.uint32)
+    count = plain.chains(
+        view.first, view.run, view.lo, view.hi, shard.begin, shard.end, *made.steps.parts,
+        made.time.addresses, made.time.like, span.start, span.end, context.cuts(span), made.asked.within,
+        table, origin, depth, who,
+    )  # fmt: skip
+    group = np.zeros(count if made.groups is not None else 0, np.int64)
+    if made.groups is not None:
+        for run, numbers in enumerate(made.groups.arrays):
+            mine = np.flatnonzero(origin[0, :count] == run)
+            group[mine] = numbers[origin[1, mine]]
+    return Journeys(depth[:count], table[:, :count], group, who[:count])
+
+
+def _general(shard: Shard, context: Context, made: Prepared, span: Span) -> Journeys:
+    view, asked = shard.view, made.asked
+    mine, actors = slice(view.first[shard.begin], view.first[shard.end]), shard.end - shard.begin
+    room = int(np.sum(view.hi[mine] - view.lo[mine]))
+    key = nothing(view) if made.held is None else over(made.held.arrays, np.zeros(0, np.uint8))
+    sizes, seen = held(made.held)
+    by_session = asked.sessions > 0 or asked.count == "sessions"
+    lines = Lines(np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64),
+                  np.empty(room if len(sizes) else 0, np.int64), np.empty(room, np.int64))  # fmt: skip
+    starts, last = np.empty(actors + 1, np.int64), np.zeros(actors, np.int64)
+    closed = np.zeros((2, max(room, actors) if by_session else 0), np.int64)
+    gather(
+        view.first, view.run, view.lo, view.hi, shard.begin, shard.end, *made.steps.parts,
+        made.time.addresses, made.time.like, key.addresses, key.like, sizes, seen,
+        span.start, span.end, context.cuts(span), asked.timeout if by_session else 0,
+        made.automaton.steps, made.automaton.begins, lines, starts, last, closed,
+    )  # fmt: skip
+    unit = fold.Unit(COUNTS.index(asked.count), MODES.index(asked.mode), asked.timeout, sizes, seen)
+    rows = fold.journeys(lines, starts, made.automaton, unit, last, closed)
+    depth = asked.rules.steps - np.argmax(rows.times[:, ::-1] != NEVER, axis=1)
+    return Journeys(
+        depth.astype(np.uint8), np.ascontiguousarray(rows.times.T), _groups(made, rows, depth),
+        rows.actor + shard.begin, rows.until,
+    )  # fmt: skip
+
+
+def held(columns: Groups | None) -> tuple[np.ndarray, np.ndarray]:
+    """How many values each held column has, one more for none; and what the numbers of combinations stand for."""
+    if columns is None:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    sizes = [len(columns.view.dictionary(name)) + 1 for name in columns.columns]
+    seen = np.zeros(0, np.int64) if columns.seen is None else columns.seen.astype(np.int64)
+    return np.array(sizes, np.int64), seen
+
+
+def _groups(made: Prepared, rows: fold.Rows, depth: np.ndarray) -> np.ndarray:
+    """The group of every unit, by the events its attribution names."""
+    if made.groups is None:
+        return np.zeros(0, np.int64)
+    attribution, steps = made.asked.attribution, made.asked.rules.steps
+    if attribution == "all":
+        places = rows.places[:, :steps].T
+    elif attribution == "last":
+        places = rows.places[np.arange(len(depth)), depth - 1]
+    else:
+        places = rows.places[:, steps if attribution == "first" else int(attribution.removeprefix("step ")) - 1]
+    found = np.full(places.shape, NOWHERE, np.int64)
+    for run, numbers in enumerate(made.groups.arrays):
+        mine = np.nonzero((places >> ROW == run) & (places >= 0))
+        found[mine] = numbers[places[mine] & ((1 << ROW) - 1)]
+    return found

@@ -1,0 +1,1 @@
+"""The longer reference statements, in plain DuckDB SQL: the same answers as the folds, found another way."""
