@@ -40,6 +40,8 @@ def measured(measure: str, of: str | None, events: Sequence[Event]) -> Any:  # n
         return None
     if measure == "average":
         return sum(values) / len(values)
+    if measure == "seconds":
+        return (events[-1]["time"] - events[0]["time"]) / 1_000_000
     if measure in ("first_time", "last_time"):
         return events[0 if measure == "first_time" else -1]["time"]
     return {"min": min, "max": max, "first": lambda v: v[0], "last": lambda v: v[-1]}[measure](values)

@@ -11,7 +11,7 @@ import oracle_derived as naive
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_three_ways import CONDITIONS, HOURS, MINUTE, OWNERS, QUICK, THOROUGH, commits, condition, facts, optional
+from journeys import CONDITIONS, HOURS, MINUTE, OWNERS, QUICK, THOROUGH, commits, condition, facts, optional
 
 from people import MONDAY, identify, store
 from trackway.plan.config import component
@@ -36,9 +36,9 @@ TEXTS = [text for text in VALUES if text.startswith(("case", "upper", "coalesce"
 MEASURES = [
     "count", "count(x)", "count(country)", "sum(x)", "average(x)", "min(x)", "max(x)", "min(country)", "max(country)",
     "first(country)", "last(event)", "first(x)", "last(x)", "distinct(country)", "distinct(event)", "first_time",
-    "last_time", "active_days", "min(time)",
+    "last_time", "active_days", "seconds", "min(time)",
 ]  # fmt: skip
-NUMBERS = ("count", "sum", "average", "distinct", "active_days")
+NUMBERS = ("count", "sum", "average", "distinct", "active_days", "seconds")
 OVER = {
     "m is null": lambda e: e["m"] is None,
     "not cohort.did and visit.number = 1": lambda e: None if e["number"] is None and not e["did"]

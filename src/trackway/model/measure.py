@@ -16,9 +16,10 @@ from trackway.model.condition import Condition
 from trackway.model.schema import Kind
 
 Name = Literal[
-    "count", "sum", "average", "min", "max", "first", "last", "distinct", "first_time", "last_time", "active_days"
-]
-PLAIN = frozenset({"count", "first_time", "last_time", "active_days"})
+    "count", "sum", "average", "min", "max", "first", "last", "distinct", "first_time", "last_time", "seconds",
+    "active_days",
+]  # fmt: skip
+PLAIN = frozenset({"count", "first_time", "last_time", "seconds", "active_days"})
 """Measures of events themselves, without an argument; `count` may have one."""
 OF = frozenset({"count", "sum", "average", "min", "max", "first", "last", "distinct"})
 """Measures of a value: events without it do not count."""
@@ -49,7 +50,7 @@ class Measure(str):
             return "integer"
         if self.name in ("first_time", "last_time"):
             return "time"
-        return "number" if self.name == "average" else cast("Kind", of)
+        return "number" if self.name in ("average", "seconds") else cast("Kind", of)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> core_schema.CoreSchema:

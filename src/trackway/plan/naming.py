@@ -41,7 +41,7 @@ class Expression(_Named):
     """An expression over columns, such as `case when amount >= 100 then 'large' else 'small' end`."""
     measure: Measure | None = None
     """One value of many events: `count sum(x) average(x) min(x) max(x) first(x) last(x) distinct(x) first_time
-    last_time active_days`; of all events of the actor, or of the `session`."""
+    last_time seconds active_days`; of all events of the actor, or of the `session`."""
     where: Condition | None = None
     """Only events for which this is true are measured."""
     from_: Moment | None = Field(default=None, alias="from")

@@ -41,4 +41,6 @@ def evaluate(  # noqa: PLR0913
 def unanswerable(sql: str, error: Exception) -> ConditionError:
     """DuckDB's complaint about a condition, for people."""
     message = str(error).splitlines()[0].split(": ", 1)[-1]
+    if "ivision by zero" in message:
+        return ConditionError(f"{sql} cannot be answered: division by zero", hint="divide by nullif(x, 0)")
     return ConditionError(f"{sql} cannot be answered: {message}", hint="compare values of one kind")

@@ -7,11 +7,8 @@ there is nothing to share.
 
 from __future__ import annotations
 
-import math
-import os
 from collections import OrderedDict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,36 +16,33 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trackway.errors import ConditionError
 from trackway.model.schema import Schema
-from trackway.store.columns.evaluate import evaluate
 from trackway.store.columns.folds import sessions as fold
-from trackway.store.columns.groups import DENSE, groups
-from trackway.store.columns.lanes import nothing, over, times
-from trackway.store.columns.masks import CHUNK, Masks, look_up
+from trackway.store.columns.lanes import Mask, nothing, over, times
+from trackway.store.columns.masks import Masks
 from trackway.store.columns.run import width
 from trackway.store.columns.view import View
 from trackway.store.derived.coding import (
     NO_BASE,
     Built,
     booleans,
-    coded,
-    coded_parts,
     empty,
-    encode,
+    given,
     over_shards,
-    spread,
-    taken,
 )
-from trackway.store.derived.kinds import typed
 from trackway.store.derived.measuring import measure
-from trackway.store.derived.virtual import ACTOR, EVENT, Listed, Metric, Number, Position, Steps, Value, Virtual
+from trackway.store.derived.values import Values
+from trackway.store.derived.virtual import Listed, Metric, Number, Position, Steps, Value, Virtual
 
 MOST_BYTES = 1 << 30
 """Bytes of derived columns a view keeps, the latest used."""
 MOST_MEMOS = 32
 """Sets of names whose masks and groups a view keeps."""
-MOST_VALUES = 1 << 21
-"""Distinct values of events or sessions from which on a column is not worth its codes: the lake answers then."""
+
+
+FEW = int(np.iinfo(np.uint16).max)
+"""Sessions of an actor that are numbered in the first attempt."""
 
 
 @dataclass
@@ -90,12 +84,21 @@ def derive(view: View, closure: Sequence[Virtual], schema: Schema, zone: str) ->
                 made = kept.columns[one.key]
                 kept.columns.move_to_end(one.key)
             else:
-                made = _Work(wider, found, zone).make(one)
+                made = _made(_Work(wider, found, zone), one)
                 kept.add(one.key, made)
             if made is None:
                 return None
             found[one.name] = made
     return wider
+
+
+def _made(work: _Work, one: Virtual) -> Built | None:
+    """The column; an error says which it is."""
+    try:
+        return work.make(one)
+    except ConditionError as error:
+        error.path = error.path or one.name
+        raise
 
 
 @dataclass(frozen=True)
@@ -108,146 +111,46 @@ class _Work:
 
     def make(self, one: Virtual) -> Built | None:
         if isinstance(one, Value):
-            return self._value(one)
+            return Values(self.view, self.found, self.zone).make(one)
         if isinstance(one, Metric):
             number = None if one.number is None else self.found[one.number]
-            return self._given(*measure(self.view, one, number, self.zone), number)
+            return given(self.view, *measure(self.view, one, number, self.zone), number)
         if isinstance(one, Number):
             return self._numbered(one)
         if isinstance(one, Position):
             return self._positions(one)
         if isinstance(one, Steps):
-            return self._given(*booleans(self._taken(one)), None)
+            return given(self.view, *booleans(self._taken(one)), None)
         assert isinstance(one, Listed)  # noqa: S101 - there are six kinds
         listed = pc.is_in(self.view.dictionary("actor"), value_set=one.ids).combine_chunks()
         table = np.append(False, listed.to_numpy(zero_copy_only=False))
-        return self._given(*booleans(table[self.view.codes]), None)
-
-    def _given(self, each: np.ndarray, values: pa.ChunkedArray, number: Built | None) -> Built:
-        """A column of actors or sessions."""
-        return Built(spread(self.view, each, number), values, each, sessions=number is not None)
-
-    # ── values ──────────────────────────────────────────────────────────────────────────────────────
-
-    def _value(self, one: Value) -> Built | None:
-        if one.scope != EVENT:
-            return self._of_each(one)
-        if len(one.reads) == 1 and one.reads[0] != "time":
-            name = one.reads[0]
-            codes = np.arange(len(self.view.dictionary(name)) + 1)
-            return self._looked_up(one, {name: codes}, self.view.column(name), len(codes))
-        if "time" not in one.reads:
-            sizes = [len(self.view.dictionary(name)) + 1 for name in one.reads]
-            if math.prod(sizes) <= DENSE:
-                return self._by_combination(one, sizes)
-        return self._by_row(one)
-
-    def _of_each(self, one: Value) -> Built | None:
-        """Once for each actor or session."""
-        number = None if one.scope == ACTOR else self.found[f"{one.scope.removeprefix('session ')}.number"]
-        codes = {name: self._each(name, number) for name in one.reads}
-        size = self.view.actors if number is None or number.base is None else int(number.base[-1])
-        each, values = coded(self._evaluated(one, codes, size))
-        if number is not None and len(values) > MOST_VALUES:
-            return None
-        return self._given(each, values, number)
-
-    def _each(self, name: str, number: Built | None) -> np.ndarray:
-        """The code of a column for each actor, or for each session."""
-        built = self.found.get(name)
-        each = self.view.codes if built is None else built.each
-        assert each is not None  # noqa: S101 - by its scope
-        if number is None or number.base is None or (built is not None and built.sessions):
-            return each
-        return np.repeat(each, np.diff(number.base))
-
-    def _by_combination(self, one: Value, sizes: Sequence[int]) -> Built | None:
-        """Once for each combination of values that occurs."""
-        numbers = groups(self.view, one.reads).arrays
-        seen = np.zeros(math.prod(sizes), np.bool_)
-        for array in numbers:
-            seen[array] = True
-        places = np.flatnonzero(seen)
-        rest, codes = places, dict[str, np.ndarray]()
-        for name, size in zip(reversed(one.reads), reversed(sizes), strict=True):
-            rest, codes[name] = np.divmod(rest, size)
-        return self._looked_up(one, codes, numbers, len(seen), places)
-
-    def _looked_up(
-        self, one: Value, codes: dict[str, np.ndarray], arrays: Sequence[np.ndarray], size: int,
-        places: np.ndarray | None = None,
-    ) -> Built | None:  # fmt: skip
-        """The value of each event by a number it has: one of `size`, or of those `places`."""
-        whole = next(iter(codes.values()))
-        found, values = coded(self._evaluated(one, codes, len(whole)))
-        if len(values) > MOST_VALUES:
-            return None
-        table = np.zeros(size, width(int(found.max(initial=0))))
-        table[slice(None) if places is None else places] = found
-        out = empty(self.view, int(found.max(initial=0)))
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(lambda pair: look_up(pair[0], table, pair[1]), zip(arrays, out, strict=True)))
-        return Built(out, values)
-
-    def _by_row(self, one: Value) -> Built | None:
-        """For every event by itself."""
-        places = [(run, lo) for run, rows in enumerate(self.view.runs) for lo in range(0, rows.rows, CHUNK)]
-        columns = {name: self.view.column(name) for name in one.reads if name != "time"}
-
-        def work(place: tuple[int, int]) -> pa.DictionaryArray:
-            run, lo = place
-            part = slice(lo, lo + CHUNK)
-            codes = {name: arrays[run][part] for name, arrays in columns.items()}
-            moments = self.view.runs[run].time[part] if "time" in one.reads else None
-            rows = self.view.runs[run].time[part]
-            return encode(self._evaluated(one, codes, len(rows), moments))
-
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            parts = list(pool.map(work, places))
-        found, values = coded_parts(parts)
-        if len(values) > MOST_VALUES:
-            return None
-        out = empty(self.view, len(values))
-        for (run, lo), part in zip(places, found, strict=True):
-            out[run][lo : lo + CHUNK] = part
-        return Built(out, values)
-
-    def _evaluated(
-        self, one: Value, codes: dict[str, np.ndarray], size: int, moments: np.ndarray | None = None
-    ) -> pa.ChunkedArray:
-        """The expression for columns given by their codes."""
-        names = {name: f"v{index}" for index, name in enumerate(codes)}
-        table = {names[name]: taken(self.view.dictionary(name), part) for name, part in codes.items()}
-        if moments is not None:
-            names["time"], table["time"] = "time", pa.array(moments)
-        rows = pa.table(table or {"v": pa.nulls(size)})
-        sql = typed(one.tree.sql(dialect="duckdb"), one.kind)
-        return evaluate(rows, names, sql, schema=self.view.schema, zone=self.zone, shown=one.tree.sql("duckdb"))
-
-    # ── sessions and sequences ──────────────────────────────────────────────────────────────────────
+        return given(self.view, *booleans(table[self.view.codes]), None)
 
     def _numbered(self, one: Number) -> Built:
         view = self.view
         asked = {fold.INSIDE: one.where, fold.START: one.start, fold.END: one.end}
-        given = [bit for bit, tree in asked.items() if bit == fold.INSIDE or tree is not None]
-        mask = Masks(view, self.zone).mask([asked[bit] for bit in given], None)
-        inside, start, end = (1 << given.index(bit) if bit in given else 0 for bit in asked)
+        given_bits = [bit for bit, tree in asked.items() if bit == fold.INSIDE or tree is not None]
+        inside, starts, ends = (1 << given_bits.index(bit) if bit in given_bits else 0 for bit in asked)
+        mask = Mask(nothing(view), nothing(view))
+        if any(tree is not None for tree in asked.values()):
+            mask = Masks(view, self.zone).mask([asked[bit] for bit in given_bits], None)
         change = nothing(view) if one.change is None else over(view.column(one.change), NO_BASE)
         timeout, time = -1 if one.timeout is None else one.timeout, times(view)
         sessions = np.zeros(view.actors, np.int64)
 
-        def cut(arrays: list[np.ndarray], *, write: bool) -> None:
+        def cut(arrays: list[np.ndarray], most: int) -> list[np.ndarray]:
             out = over(arrays, NO_BASE)
             over_shards(view, lambda shard: fold.numbered(
-                view.first, view.run, view.lo, view.hi, shard.begin, shard.end, *mask.parts, inside, start, end,
+                view.first, view.run, view.lo, view.hi, shard.begin, shard.end, *mask.parts, inside, starts, ends,
                 change.addresses, change.like, one.change is not None, time.addresses, time.like, timeout,
-                out.addresses, out.like, write, sessions,
+                out.addresses, out.like, most, sessions,
             ))  # fmt: skip
+            return arrays
 
-        cut([np.zeros(0, np.uint8) for _ in view.runs], write=False)
+        arrays = cut(empty(view, FEW), FEW)
         most = int(sessions.max(initial=0))
-        arrays = empty(view, most)
-        cut(arrays, write=True)
+        if most > FEW:
+            arrays = cut(empty(view, most), most)
         base = np.concatenate([[0], np.cumsum(sessions)])
         each = (np.arange(base[-1]) - np.repeat(base[:-1], sessions) + 1).astype(np.uint32)
         return Built(arrays, pa.chunked_array([pa.array(np.arange(1, most + 1))]), each, base, sessions=True)

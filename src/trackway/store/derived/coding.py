@@ -99,3 +99,8 @@ def spread(view: View, each: np.ndarray, number: Built | None) -> list[np.ndarra
         numbers.addresses, numbers.like, base, codes, out.addresses, out.like,
     ))  # fmt: skip
     return arrays
+
+
+def given(view: View, each: np.ndarray, values: pa.ChunkedArray, number: Built | None) -> Built:
+    """A column of actors, or of sessions when they are numbered, from the code of each."""
+    return Built(spread(view, each, number), values, each, sessions=number is not None)

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trackway.errors import ConditionError
-from trackway.model.time import Duration, intervals
+from trackway.model.measure import ZERO
+from trackway.model.time import MICROS, Duration, intervals
 from trackway.store.columns import lanes
 from trackway.store.columns.folds import measures as fold
 from trackway.store.columns.lanes import Mask, nothing, over, times
@@ -20,7 +21,7 @@ from trackway.store.derived.virtual import Metric
 
 MODES = {
     "count": fold.COUNT, "sum": fold.SUM, "average": fold.SUM, "min": fold.MIN, "max": fold.MAX, "first": fold.FIRST,
-    "last": fold.LAST, "first_time": fold.FIRST_TIME, "last_time": fold.LAST_TIME,
+    "last": fold.LAST, "first_time": fold.FIRST_TIME, "last_time": fold.LAST_TIME, "seconds": fold.SECONDS,
 }  # fmt: skip
 LARGEST = 2.0**63
 MOST_DAYS = 1_000_000
@@ -37,26 +38,14 @@ def measure(view: View, one: Metric, number: Built | None, zone: str) -> tuple[n
     table = work.table()
     out = np.zeros(places, table.dtype if one.measure in ("sum", "average") else np.int64)
     work.measured(table, n, out)
-    if one.measure == "count":
-        return coded(pa.array(n))
-    if one.measure == "sum":
-        if table.dtype == np.int64 and np.abs(table.astype(np.float64)).max(initial=0) * n.max(initial=0) >= LARGEST:
-            _refuse_overflow(work, table, places, one)
-        return coded(pa.array(out + table.dtype.type(0)))
-    missing = n == 0
-    if one.measure == "average":
-        return coded(pa.array(out / np.maximum(n, 1) + 0.0, mask=missing))
-    if one.measure in ("first_time", "last_time"):
-        return coded(pa.array(out, mask=missing))
-    codes = out if one.measure in ("first", "last") else work.ranked(out)
-    return np.where(missing, 0, codes).astype(np.uint32), view.dictionary(one.of or "")
-
-
-def _refuse_overflow(work: _Work, table: np.ndarray, places: int, one: Metric) -> None:
-    again = np.zeros(places, np.float64)
-    work.measured(table.astype(np.float64), np.zeros(places, np.int64), again)
-    if np.abs(again).max(initial=0) >= LARGEST:
-        raise ConditionError(f"the sum of {one.of} is beyond whole numbers", hint="cast it to double")
+    if one.measure in ("min", "max", "first", "last"):
+        codes = out if one.measure in ("first", "last") else work.ranked(out)
+        return np.where(n == 0, 0, codes).astype(np.uint32), view.dictionary(one.of or "")
+    if one.measure == "sum" and table.dtype == np.int64:
+        work.refuse_overflow(table, n)
+    missing = None if one.measure in ZERO else n == 0
+    found = {"count": n, "average": out / np.maximum(n, 1) + 0.0, "seconds": out / MICROS}.get(one.measure, out)
+    return coded(pa.array(found, mask=missing))
 
 
 class _Work:
@@ -109,6 +98,15 @@ class _Work:
             self.numbers.addresses, self.numbers.like, self.base, value.addresses, value.like, table,
             time.addresses, time.like, self.start, self.stop, self.cut, mode, n, out,
         ))  # fmt: skip
+
+    def refuse_overflow(self, table: np.ndarray, n: np.ndarray) -> None:
+        """Raise ConditionError for a sum of whole numbers that is none any more."""
+        if np.abs(table.astype(np.float64)).max(initial=0) * n.max(initial=0) < LARGEST:
+            return
+        again = np.zeros(len(n), np.float64)
+        self.measured(table.astype(np.float64), np.zeros(len(n), np.int64), again)
+        if np.abs(again).max(initial=0) >= LARGEST:
+            raise ConditionError(f"the sum of {self.one.of} is beyond whole numbers", hint="cast it to double")
 
     def distinct(self, n: np.ndarray) -> None:
         """Fold every shard, counting different values or days."""

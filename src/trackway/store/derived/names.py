@@ -132,7 +132,7 @@ class Names:
         wanted = {"actor": 0, "session": 1, "flow": 1, "event": 2}.get(asked.scope or "event", 2)
         if order.get(made.scope, 1) > wanted:
             raise QuestionError(
-                f"{made.reads} make it a property of an {made.scope}, not of a {asked.scope}".replace("'", ""),
+                f"it reads {', '.join(made.reads)}, so its scope is {made.scope}, not {asked.scope}",
                 path=f"expressions.{name}.scope", hint="measure them, such as first(x) or max(x), or leave scope out",
             )  # fmt: skip
         return made
@@ -201,12 +201,9 @@ class Names:
             return Position(name, "integer", EVENT, (number,), key, number)
         if part == "id":
             return self._value(name, _tree(f"\"actor\" || '/' || cast({quoted(number)} as varchar)"))
-        if part == "seconds":
-            start, end = (quoted(f"{session}.{each}") for each in ("start", "end"))
-            return self._value(name, _tree(f"(epoch_us({end}) - epoch_us({start})) / 1000000.0"))
-        text = {"events": "count", "start": "first_time", "end": "last_time", "entry": "first", "exit": "last"}[part]
-        return self._metric(name, Measure(f"{text}(event)" if part[0] == "e" and text in ("first", "last") else text),
-                            None, Range(None, None), number)  # fmt: skip
+        text = {"events": "count", "start": "first_time", "end": "last_time", "entry": "first(event)",
+                "exit": "last(event)"}.get(part, part)  # fmt: skip
+        return self._metric(name, Measure(text), None, Range(None, None), number)
 
     def _number(self, name: str, asked: Session) -> Number:
         where, start, end = (

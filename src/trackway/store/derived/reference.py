@@ -72,6 +72,7 @@ def _aggregate(one: Metric) -> str:
     return {
         "count": "count(*)", "distinct": f"count(distinct {x})",
         "active_days": "count(distinct date_trunc('day', time))",
+        "seconds": "(epoch_us(max(time)) - epoch_us(min(time))) / 1000000.0",
         "first_time": "min(time)", "last_time": "max(time)", "min": f"min({x})", "max": f"max({x})",
         "first": f"first({x} {ORDER})", "last": f"last({x} {ORDER})", "sum": whole, "average": f"{added} / count(*)",
     }[one.measure]  # fmt: skip

@@ -12,7 +12,7 @@ from numba import carray, njit
 from trackway.store.columns.folds.reading import bits, earliest
 from trackway.store.columns.lanes import pointer
 
-COUNT, FIRST, LAST, FIRST_TIME, LAST_TIME, MIN, MAX, SUM = range(8)
+COUNT, FIRST, LAST, FIRST_TIME, LAST_TIME, MIN, MAX, SUM, SECONDS = range(9)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -28,8 +28,9 @@ def measured(  # noqa: C901, PLR0912, PLR0913, PLR0917
     """Measure the events with a mask (an empty table: all) in [start, stop), adding to `n[place]` how many there are.
 
     With a table `value`, events of code 0 do not count, and `out[place]` becomes the smallest or largest
-    `value[code]`, their sum, or the first or last code; without one, the first or last time.
+    `value[code]`, their sum, or the first or last code; without one, the first or last time, or the time between.
     """
+    began = np.int64(0)
     for actor in range(begin, end):
         for s in range(first[actor], first[actor + 1]):
             marks = carray(pointer(mask_at[run[s]], mask_like), hi[s])
@@ -58,6 +59,9 @@ def measured(  # noqa: C901, PLR0912, PLR0913, PLR0917
                     out[place] += value[code]
                 elif what == LAST or (what == FIRST and fresh):
                     out[place] = code
+                elif what == SECONDS:
+                    began = times[row] if fresh else began
+                    out[place] = times[row] - began
                 elif what == LAST_TIME or (what == FIRST_TIME and fresh):
                     out[place] = times[row]
                 elif (what == MIN and (fresh or value[code] < out[place])) or (

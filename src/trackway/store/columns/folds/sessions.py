@@ -19,9 +19,9 @@ def numbered(  # noqa: PLR0913, PLR0917
     also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray, inside: int, starts: int, ends: int,
     change_at: np.ndarray, change_like: np.ndarray, changes: bool,
     time_at: np.ndarray, time_like: np.ndarray, timeout: int, out_at: np.ndarray, out_like: np.ndarray,
-    write: bool, sessions: np.ndarray,
+    most: int, sessions: np.ndarray,
 ) -> None:  # fmt: skip
-    """Count the sessions of each actor into `sessions`, and `write` the number of its session to every event.
+    """Count the sessions of each actor into `sessions`, and give every event the number of its session, up to `most`.
 
     Only events with the bit `inside` belong to one.
 
@@ -37,7 +37,7 @@ def numbered(  # noqa: PLR0913, PLR0917
             times = carray(pointer(time_at[run[s]], time_like), hi[s])
             out = carray(pointer(out_at[run[s]], out_like), hi[s])
             for row in range(lo[s], hi[s]):
-                mark = bits(mask, marks, also, others, row)
+                mark = np.int64(bits(mask, marks, also, others, row)) if len(mask) else np.int64(inside)
                 if mark & inside == 0:
                     continue
                 fresh = number == 0 or ended or mark & starts != 0
@@ -49,7 +49,7 @@ def numbered(  # noqa: PLR0913, PLR0917
                     known = np.int64(values[row])
                 number += fresh
                 ended = mark & ends != 0
-                if write:
+                if number <= most:
                     out[row] = number
         sessions[actor] = number
 
@@ -76,7 +76,7 @@ def positions(  # noqa: PLR0913, PLR0917
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def taken(  # noqa: PLR0913, PLR0917
+def taken(  # noqa: C901, PLR0913, PLR0917
     first: np.ndarray, run: np.ndarray, lo: np.ndarray, hi: np.ndarray, begin: int, end: int,
     mask_at: np.ndarray, mask_like: np.ndarray, mask: np.ndarray,
     also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray, time_at: np.ndarray, time_like: np.ndarray,
@@ -98,14 +98,21 @@ def taken(  # noqa: PLR0913, PLR0917
             if cut:
                 i, last = earliest(times, i, last, start), earliest(times, i, last, stop)
             while i < last and not live[steps - 1]:
+                found = bits(mask, marks, also, others, i)
+                if found == 0:
+                    i += 1
+                    continue
                 after, time = i + 1, times[i]
                 while after < last and times[after] == time:
                     after += 1
-                for lowest in range(steps if after - i > 1 else 1):
-                    for row in range(i, after):
-                        found = bits(mask, marks, also, others, row)
-                        if after - i == 1 or found & ((2 << lowest) - 1) == 1 << lowest:
-                            step(found, time, within, state, live)
+                if after == i + 1:
+                    step(found, time, within, state, live)
+                else:
+                    for lowest in range(steps):
+                        for row in range(i, after):
+                            found = bits(mask, marks, also, others, row)
+                            if found & ((2 << lowest) - 1) == 1 << lowest:
+                                step(found, time, within, state, live)
                 i = after
         out[actor] = live[steps - 1]
 

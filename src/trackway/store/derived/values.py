@@ -1,0 +1,167 @@
+"""Expressions over columns, each worked out as seldom as it can be.
+
+Once for each actor or session where that is what they are of, once for each value of a column, each quarter of an
+hour or each combination of values; for every event only where there is nothing to share.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from sqlglot import exp
+
+from trackway.model.time import instant
+from trackway.store.columns.evaluate import evaluate
+from trackway.store.columns.groups import DENSE, groups
+from trackway.store.columns.masks import CHUNK, look_up
+from trackway.store.columns.run import QUARTER, width
+from trackway.store.columns.view import View
+from trackway.store.derived.coding import Built, coded, coded_parts, empty, encode, given, taken
+from trackway.store.derived.kinds import typed
+from trackway.store.derived.virtual import ACTOR, EVENT, Value
+
+MOST_VALUES = 1 << 21
+"""Distinct values of events or sessions from which on a column is not worth its codes: the lake answers then."""
+QUARTERED = instant("1973-01-01")
+"""Since when the clocks of all time zones are whole quarters of an hour apart."""
+COARSE = (exp.Hour, exp.Day, exp.Month, exp.Year, exp.DayOfWeek)
+UNITS = frozenset({"hour", "day", "week", "month", "quarter", "year", "dow", "isodow", "doy"})
+
+
+@dataclass(frozen=True)
+class Values:
+    """Expressions over the columns of one view, some of which are derived themselves."""
+
+    view: View
+    found: Mapping[str, Built]
+    zone: str
+
+    def make(self, one: Value) -> Built | None:
+        """The column; None when it has too many values."""
+        if one.scope != EVENT:
+            return self._of_each(one)
+        if one.reads == ("time",) and (self.view.oldest or 0) >= QUARTERED and coarse(one.tree):
+            return self._by_quarter(one)
+        if len(one.reads) == 1 and one.reads[0] != "time":
+            name = one.reads[0]
+            codes = np.arange(len(self.view.dictionary(name)) + 1)
+            return self._looked_up(one, {name: codes}, self.view.column(name), len(codes))
+        if "time" not in one.reads:
+            sizes = [len(self.view.dictionary(name)) + 1 for name in one.reads]
+            if math.prod(sizes) <= DENSE:
+                return self._by_combination(one, sizes)
+        return self._by_row(one)
+
+    def _of_each(self, one: Value) -> Built | None:
+        """Once for each actor or session."""
+        number = None if one.scope == ACTOR else self.found[f"{one.scope.removeprefix('session ')}.number"]
+        codes = {name: self._each(name, number) for name in one.reads}
+        size = self.view.actors if number is None or number.base is None else int(number.base[-1])
+        if number is not None and "actor" in one.reads and size > MOST_VALUES:
+            return None
+        each, values = coded(self._evaluated(one, codes, size))
+        if number is not None and len(values) > MOST_VALUES:
+            return None
+        return given(self.view, each, values, number)
+
+    def _each(self, name: str, number: Built | None) -> np.ndarray:
+        """The code of a column for each actor, or for each session."""
+        built = self.found.get(name)
+        each = self.view.codes if built is None else built.each
+        assert each is not None  # noqa: S101 - by its scope
+        if number is None or number.base is None or (built is not None and built.sessions):
+            return each
+        return np.repeat(each, np.diff(number.base))
+
+    def _by_quarter(self, one: Value) -> Built | None:
+        """Once for each quarter of an hour."""
+        view = self.view
+        first = min((run.first_quarter for run in view.runs), default=0)
+        moments = np.arange(first, (view.newest or 0) // QUARTER + 1) * QUARTER
+        found, values = coded(self._evaluated(one, {}, len(moments), moments))
+        table = found.astype(width(int(found.max(initial=0))))
+        out = empty(view, int(found.max(initial=0)))
+        for run, codes in zip(view.runs, out, strict=True):
+            look_up(run.quarters, table[run.first_quarter - first :], codes)
+        return Built(out, values)
+
+    def _by_combination(self, one: Value, sizes: Sequence[int]) -> Built | None:
+        """Once for each combination of values that occurs."""
+        numbers = groups(self.view, one.reads).arrays
+        seen = np.zeros(math.prod(sizes), np.bool_)
+        for array in numbers:
+            seen[array] = True
+        places = np.flatnonzero(seen)
+        rest, codes = places, dict[str, np.ndarray]()
+        for name, size in zip(reversed(one.reads), reversed(sizes), strict=True):
+            rest, codes[name] = np.divmod(rest, size)
+        return self._looked_up(one, codes, numbers, len(seen), places)
+
+    def _looked_up(
+        self, one: Value, codes: dict[str, np.ndarray], arrays: Sequence[np.ndarray], size: int,
+        places: np.ndarray | None = None,
+    ) -> Built | None:  # fmt: skip
+        """The value of each event by a number it has: one of `size`, or of those `places`."""
+        whole = next(iter(codes.values()))
+        found, values = coded(self._evaluated(one, codes, len(whole)))
+        if len(values) > MOST_VALUES:
+            return None
+        table = np.zeros(size, width(int(found.max(initial=0))))
+        table[slice(None) if places is None else places] = found
+        out = empty(self.view, int(found.max(initial=0)))
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda pair: look_up(pair[0], table, pair[1]), zip(arrays, out, strict=True)))
+        return Built(out, values)
+
+    def _by_row(self, one: Value) -> Built | None:
+        """For every event by itself."""
+        places = [(run, lo) for run, rows in enumerate(self.view.runs) for lo in range(0, rows.rows, CHUNK)]
+        columns = {name: self.view.column(name) for name in one.reads if name != "time"}
+
+        def work(place: tuple[int, int]) -> pa.DictionaryArray:
+            run, lo = place
+            part = slice(lo, lo + CHUNK)
+            codes = {name: arrays[run][part] for name, arrays in columns.items()}
+            moments = self.view.runs[run].time[part] if "time" in one.reads else None
+            rows = self.view.runs[run].time[part]
+            return encode(self._evaluated(one, codes, len(rows), moments))
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            parts = list(pool.map(work, places))
+        found, values = coded_parts(parts)
+        if len(values) > MOST_VALUES:
+            return None
+        out = empty(self.view, len(values))
+        for (run, lo), part in zip(places, found, strict=True):
+            out[run][lo : lo + CHUNK] = part
+        return Built(out, values)
+
+    def _evaluated(
+        self, one: Value, codes: dict[str, np.ndarray], size: int, moments: np.ndarray | None = None
+    ) -> pa.ChunkedArray:
+        """The expression for columns given by their codes."""
+        names = {name: f"v{index}" for index, name in enumerate(codes)}
+        table = {names[name]: taken(self.view.dictionary(name), part) for name, part in codes.items()}
+        if moments is not None:
+            names["time"], table["time"] = "time", pa.array(moments)
+        rows = pa.table(table or {"v": pa.nulls(size)})
+        sql = typed(one.tree.sql(dialect="duckdb"), one.kind)
+        return evaluate(rows, names, sql, schema=self.view.schema, zone=self.zone, shown=one.tree.sql("duckdb"))
+
+
+def coarse(tree: exp.Expression) -> bool:
+    """Whether a tree reads of `time` only what is the same for a whole quarter of an hour, such as the hour or day."""
+    for node in tree.find_all(exp.Column):
+        use = node.parent
+        unit = use.args.get("unit") or use.this if isinstance(use, exp.TimestampTrunc | exp.Extract) else None
+        days = isinstance(use, exp.Cast) and use.to.this == exp.DataType.Type.DATE
+        known = isinstance(unit, exp.Var | exp.Literal) and str(unit.name).lower() in UNITS
+        if node.name == "time" and not (isinstance(use, COARSE) or days or known):
+            return False
+    return True
