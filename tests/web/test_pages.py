@@ -1,13 +1,18 @@
 """The pages as a browser gets them: whole, safe, and answering."""
 
 import re
+import tomllib
 from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import quote
 
 import pytest
+from reference import example
 
 import shop
+from trackway.api import address
+from trackway.plan import registry
+from trackway.web.fields import HIDDEN
 
 HTML = {"accept": "text/html"}
 HOME, SIGNED_UP, LOGGED_IN = (quote(text) for text in ("path = '/'", "event = 'Signed Up'", "event = 'Logged In'"))
@@ -57,6 +62,18 @@ def test_a_page_is_whole_and_runs_nothing_inline(client, path):
     assert not [name for _, attributes in tags for name in attributes if name.startswith("on")]
     addresses = [a.get("href") or a.get("src") or "/" for tag, a in tags if tag in {"link", "script", "img", "a"}]
     assert all(address.startswith(("/", "#")) for address in addresses), "nothing is fetched from outside"
+
+
+@pytest.mark.parametrize("type_", registry.names("queries"))
+def test_every_type_of_question_has_a_form_and_takes_its_own_example(client, type_):
+    empty = client.get(f"/ask/{type_}", headers=HTML)
+    fields = {a["name"] for tag, a in Reader(empty.text).tags if tag in {"input", "select"} and "name" in a}
+    options = set(address.fields(type_)) - HIDDEN - {"steps"}
+    assert (empty.status_code, options - fields) == (200, set())
+    (asked,) = tomllib.loads(example("queries", type_))["queries"].values()
+    answered = client.get(f"/ask/{type_}?{address.query_string(asked)}", headers=HTML)
+    assert answered.status_code == 200 or "unknown column" in answered.text
+    Reader(answered.text)
 
 
 def test_the_first_page_leads_to_the_first_question(client):

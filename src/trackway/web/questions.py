@@ -130,9 +130,26 @@ def shown(asked: dict[str, Any], answer: Answer, *, newest: int | None) -> dict[
     }
 
 
+STATES = ("new", "returning", "resurrected", "dormant")
+"""The lines of a lifecycle."""
+
+
+def over_time(answer: Answer) -> list[dict[str, Any]]:
+    """The rows of an answer as a trend draws them: `time`, `value`, what tells the lines apart; none if it cannot."""
+    rows = answer.rows
+    if answer.type == "trend" or not rows:
+        return rows if answer.type == "trend" else []
+    if answer.type == "lifecycle" and set(rows[0]) == {"time", "active", *STATES, "complete"}:
+        return [{"time": row["time"], "value": row[state], "state": state} for row in rows for state in STATES]
+    if answer.type == "stickiness" and "ratio" in rows[0]:
+        named = [name for name in rows[0] if name not in {"time", "active", "lately", "ratio", "complete"}]
+        return [{"time": row["time"], "value": row["ratio"], **{name: row[name] for name in named}} for row in rows]
+    return []
+
+
 def legend(answer: Answer) -> list[str]:
-    """The names of the lines of a trend, when there are several."""
-    lines = trend.series(answer.rows)[1] if answer.type == "trend" else {}
+    """The names of the lines over time, when there are several."""
+    lines = trend.series(over_time(answer))[1] if over_time(answer) else {}
     return list(lines) if len(lines) > 1 else []
 
 
@@ -142,9 +159,8 @@ def draw(asked: dict[str, Any], answer: Answer, width: float, newest: int | None
         return funnel.draw(answer.rows, width)
     if asked["type"] == "retention":
         return retention.draw(answer.rows, width, words.unit(asked.get("every") or "7d").capitalize())
-    if asked["type"] == "trend":
-        return trend.draw(answer.rows, width, open_end=open_end(asked, answer, newest))
-    return None
+    rows = over_time(answer)
+    return trend.draw(rows, width, open_end=open_end(asked, answer, newest)) if rows else None
 
 
 def took(answer: Answer) -> Markup:
