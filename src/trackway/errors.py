@@ -4,6 +4,10 @@
     ├── ConfigError        trackway.toml asks for something that cannot be
     ├── ConditionError     a condition cannot be read, or names what does not exist
     ├── QuestionError      a question cannot be asked of these events
+    │   ├── TooSparse      a sample has too few actors to say anything
+    │   ├── TooLarge       a question needs more memory than it may have
+    │   ├── TooSlow        a question took longer than it may
+    │   └── Cancelled      whoever asked has gone
     ├── WorkspaceError     the directory is not a workspace, is in use, or is from a newer version
     ├── PayloadError       a payload that no codec can take in; the sender is told
     ├── MissingDriver      an optional package is needed and not installed
@@ -67,6 +71,28 @@ class ConditionError(TrackwayError, ValueError):
 
 class QuestionError(TrackwayError):
     """A question cannot be asked of these events."""
+
+
+class TooSparse(QuestionError):
+    """A sample has too few actors to say anything."""
+
+
+class TooLarge(QuestionError):
+    """A question needs more memory than it may have."""
+
+    status = 413
+
+
+class TooSlow(QuestionError):
+    """A question took longer than it may."""
+
+    status = 504
+
+
+class Cancelled(QuestionError):
+    """Whoever asked has gone, or asked to stop."""
+
+    status = 499
 
 
 class WorkspaceError(TrackwayError):

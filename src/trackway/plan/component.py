@@ -194,7 +194,10 @@ class Query(Component):
 
     kind: ClassVar[str] = "queries"
     counts: ClassVar[frozenset[str]] = frozenset()
-    """Keys of rows and totals that count events or actors or add up over them: of a sample they are scaled."""
+    """Keys of rows and totals that count events or actors or add up over them: of a sample they are scaled.
+    Every other number is a mean, a rate (its key ends in `rate` or `share`), a quantile or a label."""
+    labels: ClassVar[frozenset[str]] = frozenset({"step", "period", "from", "to"})
+    """Keys that say which row it is although they hold numbers; columns of `by` and texts need not be listed."""
     expressions: dict[str, Expression] = {}
     """Named expressions of this question alone, as in `[expressions.NAME]`."""
     sessions: dict[str, Session] = {}
@@ -225,7 +228,14 @@ class Query(Component):
 
     @abstractmethod
     def merge(self, partials: Iterable[Any]) -> Any:
-        """Partials into one; in any order, the same."""
+        """Partials into one; in any order, the same. Partials stay as they are, and merged ones merge again."""
+
+    def taken_over(self, key: str, row: Mapping[str, Any], before: Sequence[Mapping[str, Any]]) -> float | None:
+        """How many actors the rate, mean or quantile `key` of a row (or of totals) is taken over, None when the row
+        does not say; `before` are the rows above. Of a sample, it decides how sure the number is.
+        """
+        actors = row.get("actors")
+        return actors if isinstance(actors, int) else None
 
     @abstractmethod
     def answer(self, partial: Any, context: Any) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:

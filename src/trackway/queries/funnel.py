@@ -12,7 +12,7 @@ steps = [
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -130,6 +130,15 @@ class Funnel(Query):
     def merge(self, partials: Iterable[Journeys]) -> Journeys:
         """One table; shards have no actor in common."""
         return journeys.merged(partials)
+
+    def taken_over(self, key: str, row: Mapping[str, Any], before: Sequence[Mapping[str, Any]]) -> float | None:
+        """A rate is of those at the first step, or at the step before; times are of those who got there."""
+        if key == "seconds":
+            return int(row["converted"])
+        if key in {"rate", "step_rate"} and row.get("step", 1) > 1:
+            first = 1 if key == "rate" else self._before()[row["step"] - 1]
+            return int(before[first - row["step"]][self.count])
+        return int(row[self.count])
 
     def answer(self, partial: Journeys, context: Context) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
         """A row per step (and group); totals hold the times to convert. All from the one per-actor table."""

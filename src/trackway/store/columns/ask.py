@@ -6,12 +6,9 @@ or an old version of the lake.
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
@@ -23,8 +20,12 @@ from trackway.plan.component import Answer, Query
 from trackway.plan.naming import Naming
 from trackway.store.columns.context import Context
 from trackway.store.columns.evaluate import UNFIT, unanswerable
+from trackway.store.columns.folding import merged
+from trackway.store.columns.limits import Limits
 from trackway.store.columns.reading import LEFT_OUT
+from trackway.store.columns.sampling import Result, Sampling, ladder, refined, share_of, stands_on
 from trackway.store.columns.shards import Columns
+from trackway.store.columns.uncertainty import Sample
 from trackway.store.derived.build import derive
 from trackway.store.derived.lists import Membership
 from trackway.store.derived.names import Names
@@ -42,87 +43,159 @@ def ask(  # noqa: PLR0913
     engine: str = "columns",
     version: int | None = None,
     naming: Naming | None = None,
+    sample: str | float | None = None,
+    limits: Limits | None = None,
 ) -> Answer:
     """The answer to a question as of a lake version (default: now).
 
     `zone` is the calendar of days and weeks; `now` (microseconds, default: the clock) what `-30d` counts from;
-    `naming` are the expressions, sessions and cohorts of the file.
-    `stands_on` says the lake version, how many events and actors were there, that it is exact, how long it took
-    and which engine answered. Raises ConditionError or QuestionError.
+    `naming` are the expressions, sessions and cohorts of the file; `sample` asks only so many actors
+    (`sampling.share_of`) and gives every number an interval. `stands_on` says the lake version, how many events
+    and actors were there, whether it is exact, how long it took and which engine answered. Raises ConditionError
+    or QuestionError; TooSparse for a sample that says nothing, TooSlow and Cancelled as `limits` have it.
     """
     begin = time.perf_counter()
     if engine not in ENGINES:
         raise QuestionError(f"unknown engine '{engine}'", hint=suggest(engine, ENGINES))
-    now = time.time_ns() // 1_000 if now is None else now
-    naming = (naming or Naming()).beside(query.naming)
-    answer = _by_columns(query, columns, zone, now, version, naming) if engine == "columns" else None
-    answer = answer or _by_sql(query, columns, zone, now, version, naming)
+    asking = Asking.of(query, columns, zone, now, version, naming, limits)
+    context = asking.context() if engine == "columns" else None
+    if sample is not None:
+        answer = asking.sampled(context, sample)
+    else:
+        answer = asking.by_columns(context) if context is not None else asking.by_sql()
     answer.stands_on["elapsed_ms"] = round((time.perf_counter() - begin) * 1000, 1)
     return answer
 
 
-def _by_columns(  # noqa: PLR0913, PLR0917
-    query: Query, columns: Columns, zone: str, now: int, version: int | None, naming: Naming
-) -> Answer | None:
-    """None when the columns cannot answer."""
-    view = columns.view(version)
-    if view is None:
-        return None
-    names = Names(naming, view.schema, zone, now, Membership(columns.lake, view.version, naming.root))
-    asked = query.columns(names.schema)
-    closure = names.closure(asked)
-    reads = {*asked, *(name for one in closure for name in one.reads)}
-    stored = [name for name in reads if name not in names]
-    if any(name in view.wide or (name in LEFT_OUT and name != "time") for name in stored):
-        return None
-    view = derive(view, closure, names.schema, zone) if closure else view
-    if view is None:
-        return None
-    context = Context(view.schema, zone, now, view.oldest, view.newest, view)
-    for _ in range(query.passes(context)):
-        context = replace(context, prepared=query.prepare(context))
-        partials = list(workers().map(query.fold, view.shards, _same(context)))
-        context = replace(context, found=query.merge(partials))
-    rows, totals, notes = query.answer(context.found, context)
-    return Answer(_type(query), rows, _stands_on(view.version, view.rows, view.actors, "columns"), notes, totals)
+def answers(  # noqa: PLR0913
+    query: Query,
+    columns: Columns,
+    *,
+    zone: str = "UTC",
+    now: int | None = None,
+    version: int | None = None,
+    naming: Naming | None = None,
+    shares: Sequence[float] | None = None,
+    limits: Limits | None = None,
+) -> Iterator[Answer]:
+    """Better and better answers to a question: from samples of growing size, the last one exact.
+
+    `shares` are those of the actors, ascending; by default the first is quick. What cannot be answered by the
+    columns, or from a sample, has one answer. Raises as `ask` does.
+    """
+    begin = time.perf_counter()
+    asking = Asking.of(query, columns, zone, now, version, naming, limits)
+    context = asking.context()
+    for answer in iter([asking.by_sql()]) if context is None else asking.refined(context, shares):
+        answer.stands_on["elapsed_ms"] = round((time.perf_counter() - begin) * 1000, 1)
+        yield answer
 
 
-@cache
-def workers() -> ThreadPoolExecutor:
-    """One thread for each core, for all questions of the process: starting them would take longer than some folds."""
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="fold")
+@dataclass(frozen=True)
+class Asking:
+    """One question, of whom and as of when it is asked, and what it may cost."""
+
+    query: Query
+    columns: Columns
+    zone: str
+    now: int
+    version: int | None
+    naming: Naming
+    limits: Limits
+
+    @classmethod
+    def of(  # noqa: PLR0913, PLR0917
+        cls, query: Query, columns: Columns, zone: str, now: int | None, version: int | None, naming: Naming | None,
+        limits: Limits | None,
+    ) -> Asking:  # fmt: skip
+        """With what was left open filled in."""
+        now = time.time_ns() // 1_000 if now is None else now
+        naming = (naming or Naming()).beside(query.naming)
+        return cls(query, columns, zone, now, version, naming, limits or Limits())
+
+    # ── by the columns ──────────────────────────────────────────────────────────────────────────────
+
+    def context(self) -> Context | None:
+        """What the question is folded over; None when the columns cannot answer."""
+        view = self.columns.view(self.version)
+        if view is None:
+            return None
+        names = self._names(view.schema, view.version)
+        asked = self.query.columns(names.schema)
+        closure = names.closure(asked)
+        reads = {*asked, *(name for one in closure for name in one.reads)}
+        stored = [name for name in reads if name not in names]
+        if any(name in view.wide or (name in LEFT_OUT and name != "time") for name in stored):
+            return None
+        view = derive(view, closure, names.schema, self.zone) if closure else view
+        if view is None:
+            return None
+        return Context(view.schema, self.zone, self.now, view.oldest, view.newest, view)
+
+    def _names(self, schema: Any, version: int) -> Names:
+        return Names(self.naming, schema, self.zone, self.now, Membership(self.columns.lake, version, self.naming.root))
+
+    def by_columns(self, context: Context) -> Answer:
+        """The exact answer."""
+        view = context.columns_view
+        for _ in range(self.query.passes(context)):
+            context = replace(context, prepared=self.query.prepare(context))
+            context = replace(context, found=merged(self.query, view.shards, context, self.limits))
+        return self._answer(context, self.query.answer(context.found, context), None)
+
+    def sampled(self, context: Context | None, sample: str | float) -> Answer:
+        """The answer from a sample. Raises QuestionError when there are no columns to take one from."""
+        if context is None:
+            hint = "ask without a sample"
+            raise QuestionError("only the columns have samples, and they cannot answer this", path="sample", hint=hint)
+        share = share_of(sample, context.columns_view.actors)
+        if share >= 1:
+            return self.by_columns(context)
+        return self._answer(context, *Sampling(self.query, context, self.limits).answer(share))
+
+    def refined(self, context: Context, shares: Sequence[float] | None) -> Iterator[Answer]:
+        """Better and better answers."""
+        steps = ladder(context.columns_view) if shares is None else shares
+        sampling = Sampling(self.query, context, self.limits)
+        for result, sample in refined(sampling, [*(share for share in steps if share < 1), 1.0]):
+            yield self._answer(context, result, sample)
+
+    def _answer(self, context: Context, result: Result, sample: Sample | None) -> Answer:
+        view, (rows, totals, notes) = context.columns_view, result
+        said = _stands_on(view.version, view.rows, view.actors, "columns")
+        return Answer(_type(self.query), rows, said | stands_on(sample) if sample else said, notes, totals)
+
+    # ── by the reference ────────────────────────────────────────────────────────────────────────────
+
+    def by_sql(self) -> Answer:
+        """The same answer from the lake."""
+        lake = self.columns.lake
+        version = lake.version() if self.version is None else self.version
+        stored = lake.schema(version)
+        names = self._names(stored, version)
+        closure = names.closure(self.query.columns(names.schema))
+        with lake.connect(version) as connection:
+            connection.execute(f"set timezone = {literal(self.zone)}; set enable_progress_bar = false")
+            count = "select count(*), count(distinct actor), epoch_us(min(time)), epoch_us(max(time)) from events"
+            events, actors, oldest, newest = connection.execute(count).fetchall()[0]
+            if closure:
+                attach(connection, closure, stored)
+            context = Context(names.schema, self.zone, self.now, oldest, newest)
+            with self.limits.interrupting(connection.interrupt):
+                rows, totals, notes = self.query.by_sql(run_on(connection, self.limits), context)
+        return Answer(_type(self.query), rows, _stands_on(version, events, actors, "sql"), notes, totals)
 
 
-def _same(context: Context) -> Iterator[Context]:
-    while True:
-        yield context
-
-
-def _by_sql(  # noqa: PLR0913, PLR0917
-    query: Query, columns: Columns, zone: str, now: int, version: int | None, naming: Naming
-) -> Answer:
-    lake = columns.lake
-    version = lake.version() if version is None else version
-    stored = lake.schema(version)
-    names = Names(naming, stored, zone, now, Membership(lake, version, naming.root))
-    closure = names.closure(query.columns(names.schema))
-    with lake.connect(version) as connection:
-        connection.execute(f"set timezone = {literal(zone)}; set enable_progress_bar = false")
-        count = "select count(*), count(distinct actor), epoch_us(min(time)), epoch_us(max(time)) from events"
-        events, actors, oldest, newest = connection.execute(count).fetchall()[0]
-        if closure:
-            attach(connection, closure, stored)
-        context = Context(names.schema, zone, now, oldest, newest)
-        rows, totals, notes = query.by_sql(run_on(connection), context)
-    return Answer(_type(query), rows, _stands_on(version, events, actors, "sql"), notes, totals)
-
-
-def run_on(connection: duckdb.DuckDBPyConnection) -> Callable[[str], pa.Table]:
+def run_on(connection: duckdb.DuckDBPyConnection, limits: Limits) -> Callable[[str], pa.Table]:
     """Executes statements; what does not fit its columns becomes a ConditionError."""
 
     def run(statement: str) -> pa.Table:
+        limits.check()
         try:
             return connection.sql(statement).to_arrow_table()
+        except duckdb.InterruptException:
+            limits.check()
+            raise
         except UNFIT as error:
             raise unanswerable("the question", error) from error
 

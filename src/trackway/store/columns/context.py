@@ -40,6 +40,15 @@ class Span:
     end: int
 
 
+@dataclass
+class Portion:
+    """The part of the actors that is asked, when it is not all: ranges of the view's actors."""
+
+    ranges: list[tuple[int, int]]
+    narrowed: bool = False
+    """Whether the range of the question was narrowed to what matches in this part."""
+
+
 @dataclass(frozen=True)
 class Context:
     """What all folds, the answer and the reference SQL of one question share."""
@@ -55,6 +64,8 @@ class Context:
     found: Any = None
     """The merged partial of the pass before."""
     prepared: Any = field(default=None, repr=False)
+    portion: Portion | None = None
+    """What of the view is sampled; None for all of it."""
 
     def moment(self, text: str) -> int:
         """The instant a text means."""
@@ -75,14 +86,29 @@ class Context:
         return replace(self, oldest=oldest, newest=newest)
 
     def matching(self, condition: Condition | None, where: Condition | None, span: Span) -> Context:
-        """The same among the events that match both conditions in a range; found once for a view."""
+        """The same among the events that match both conditions in a range; found once for a view.
+
+        Of a sample, among those of the sampled actors.
+        """
         view = self.columns_view
         mask, when = self.mask([condition], where), times(view)
-        key = ("ends", str(condition), str(where), self.zone, span)
-        first, last = view.once(key, lambda: ends(
-            view.run, view.lo, view.hi, 0, len(view.lo), *mask.parts, when.addresses, when.like, span.start, span.end
-        ))  # fmt: skip
-        return self.among(first, last) if first <= last else self.among(None, None)
+
+        def found(begin: int, end: int) -> tuple[int, int]:
+            first, last = ends(
+                view.run, view.lo, view.hi, begin, end, *mask.parts, when.addresses, when.like, span.start, span.end
+            )
+            return int(first), int(last)
+
+        if self.portion is None:
+            key = ("ends", str(condition), str(where), self.zone, span)
+            pairs = [view.once(key, lambda: found(0, len(view.lo)))]
+        else:
+            self.portion.narrowed = True
+            pairs = [found(int(view.first[begin]), int(view.first[end])) for begin, end in self.portion.ranges]
+        some = [pair for pair in pairs if pair[0] <= pair[1]]
+        return self.among(
+            min((first for first, _ in some), default=None), max((last for _, last in some), default=None)
+        )
 
     def many(self, span: Span, every: Duration | None) -> bool:
         """Whether a range has so many intervals that its open ends should be narrowed before counting."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from trackway.model.time import MICROS
+from trackway.store.columns.settled import settled
 
 QUANTILES = (10, 25, 50, 75, 90, 95, 99)
 BINS = 24
@@ -37,13 +38,17 @@ def quantiles(ordered: np.ndarray) -> dict[str, float]:
     return found | {"p50": float(median(ordered) or 0.0)}
 
 
+def _width(longest: int) -> int:
+    """Of a bar, in seconds."""
+    return next((width for width in WIDTHS if longest < width * MICROS * BINS), -(-longest // (BINS * MICROS)) + 1)
+
+
 def histogram(ordered: np.ndarray, counted: str = "actors") -> list[dict[str, Any]]:
     """Bars `{from, to, actors}` in seconds over ascending microseconds, from 0 to the longest. Empty of nothing."""
     if len(ordered) == 0:
         return []
     longest = int(ordered[-1])
-    wide = [width for width in WIDTHS if longest < width * MICROS * BINS]
-    width = wide[0] if wide else -(-longest // (BINS * MICROS)) + 1
+    width = settled(lambda: _width(longest))
     edges = np.arange(longest // (width * MICROS) + 2) * width
     counts = np.diff(np.searchsorted(ordered, edges * MICROS))
     return [{"from": i * width, "to": (i + 1) * width, counted: int(count)} for i, count in enumerate(counts)]

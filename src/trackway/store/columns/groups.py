@@ -14,6 +14,7 @@ from trackway.errors import QuestionError
 from trackway.model.schema import Kind
 from trackway.model.time import iso
 from trackway.store.columns.lanes import Lane, over
+from trackway.store.columns.settled import settled
 from trackway.store.columns.view import View
 
 DENSE = 1 << 22
@@ -84,8 +85,14 @@ def _numbered(codes: Sequence[np.ndarray], sizes: Sequence[int], kind: Any) -> n
 
 
 def ranked(keys: Sequence[Key], weights: Sequence[int]) -> list[int]:
-    """Places of the groups, heaviest first; of equal weight the smaller values, null last."""
-    return sorted(range(len(keys)), key=lambda place: (-weights[place], *map(sortable, keys[place])))
+    """Places of the groups, heaviest first; of equal weight the smaller values, null last.
+
+    Among a part of a sample, in the order they have in the whole.
+    """
+    names = [tuple(map(sortable, key)) for key in keys]
+    order = sorted(range(len(keys)), key=lambda place: (-weights[place], *names[place]))
+    place_of = {name: place for place, name in enumerate(settled(lambda: [names[place] for place in order]))}
+    return sorted(order, key=lambda place: place_of.get(names[place], len(place_of)))
 
 
 def beyond(hidden: int) -> str:
