@@ -22,6 +22,7 @@ from trackway.plan.component import Answer, Query
 from trackway.plan.config import Plan, component, read
 from trackway.plan.naming import Cohort, Naming
 from trackway.sources.file import File
+from trackway.store.as_of import version_of
 from trackway.store.columns.ask import ask
 from trackway.store.columns.shards import Columns
 from trackway.store.columns.whereabouts import whereabouts
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from trackway.flow.runner import Runner
     from trackway.flow.trace import Line
     from trackway.store.control import Control
+    from trackway.store.difference import Difference
 
 FORMAT = 1
 """Layout of the data folder; a larger number on disk was written by a newer version."""
@@ -109,11 +111,28 @@ class Workspace:
             raise QuestionError(f"{question.get('type')!r} is not a question")
         return made
 
-    def ask(self, question: Mapping[str, Any] | str, *, engine: str = "columns", version: int | None = None) -> Answer:
-        """The answer to a question, by the columns or by the reference SQL (`engine="sql"`), as of a lake version."""
-        query = self.question(question)
-        plan = self.plan
-        return ask(query, self.columns, zone=plan.project.timezone, engine=engine, version=version, naming=plan.naming)
+    def ask(
+        self, question: Mapping[str, Any] | str, *, engine: str = "columns", as_of: str | int | None = None
+    ) -> Answer:
+        """The answer to a question, by the columns or by the reference SQL (`engine="sql"`), as it was known as of a
+        lake version or a moment.
+        """
+        query, now, zone = self.question(question), time.time_ns() // 1_000, self.plan.project.timezone
+        version = version_of(self.lake, as_of, zone=zone, now=now)
+        return ask(query, self.columns, zone=zone, now=now, engine=engine, version=version, naming=self.plan.naming)
+
+    def difference(
+        self, question: Mapping[str, Any] | str, before: str | int, after: str | int | None = None
+    ) -> Difference:
+        """A question as of two versions or moments (`after`: now), and which late records make the difference."""
+        from trackway.store.difference import difference
+
+        query, now, zone = self.question(question), time.time_ns() // 1_000, self.plan.project.timezone
+        first = version_of(self.lake, before, zone=zone, now=now, path="from")
+        last = version_of(self.lake, after, zone=zone, now=now, path="to")
+        last = self.lake.version() if last is None else last
+        first = -1 if first is None else first
+        return difference(query, self.columns, first, last, zone=zone, now=now, naming=self.plan.naming)
 
     def upload_cohort(self, name: str, path: Path) -> int:
         """Keep the ids of a file as the cohort `name`; returns how many there are. Raises QuestionError."""

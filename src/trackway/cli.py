@@ -228,7 +228,9 @@ def ask(  # noqa: PLR0913, PLR0917 - the options of a verb
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")] = False,
     engine: Annotated[str, typer.Option(help="columns, or sql for the reference.")] = "columns",
-    as_of: Annotated[int | None, typer.Option(help="Ask an earlier lake version.", metavar="VERSION")] = None,
+    as_of: Annotated[
+        str, typer.Option(help="What was known as of a lake version or a moment such as -7d.", metavar="VERSION|TIME")
+    ] = "",
 ) -> None:
     """Ask a question; in a terminal the answer is drawn."""
     from trackway.api.form import as_csv as rows_as_csv
@@ -240,13 +242,32 @@ def ask(  # noqa: PLR0913, PLR0917 - the options of a verb
         raise QuestionError(f"no engine '{engine}'", path="engine", hint="columns or sql")
     with workspace(context) as opened:
         asked = read_question(question, opened.plan.queries)
-        answer = opened.ask(asked, engine=engine, version=as_of)
+        answer = opened.ask(asked, engine=engine, as_of=as_of)
     if as_json:
         say_json(answer.as_json())
     elif as_csv:
         sys.stdout.write(rows_as_csv(answer.rows))
     else:
         paint.answer(answer, question)
+
+
+@app.command()
+def diff(
+    context: typer.Context,
+    question: Annotated[
+        str, typer.Argument(metavar="QUESTION", help="A name from the file, a JSON or TOML file, or - for JSON.")
+    ],
+    before: Annotated[str, typer.Option("--from", help="The earlier version or moment.", metavar="VERSION|TIME")],
+    after: Annotated[str, typer.Option("--to", help="The later one; else now.", metavar="VERSION|TIME")] = "",
+    as_json: Json = False,
+) -> None:
+    """One question as of two versions or moments: what changed, and which late records changed it."""
+    from trackway.terminal import differences
+    from trackway.terminal.questions import read_question
+
+    with workspace(context) as opened:
+        found = opened.difference(read_question(question, opened.plan.queries), before, after)
+    say_json(found.as_json()) if as_json else differences.show(found)
 
 
 @app.command()

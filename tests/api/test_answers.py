@@ -37,6 +37,16 @@ def test_the_same_question_in_the_address_has_the_same_rows(client):
     assert rows[1]["median_seconds"] == 3750
 
 
+def test_two_versions_of_an_answer_stand_side_by_side(client):
+    question = {"type": "trend", "every": "null", "as_of_from": "0"}
+    found = client.get("/api/diff", params=question).json()
+    assert (found["ok"], found["totals"]["change"], found["stored"]["events"]) == (True, {"value": 7}, 7)
+    posted = client.post("/api/diff?as_of_from=0&as_of_to=now", json={"type": "trend", "every": None}).json()
+    assert (posted["rows"], posted["stored"]) == (found["rows"], found["stored"])
+    then = client.get("/api/ask", params={"type": "trend", "every": "null", "as_of": "2100-01-01T12:00"}).json()
+    assert then["totals"] == {"value": 7}
+
+
 @pytest.mark.parametrize("asked", [TREND, shop.FUNNEL, shop.RETENTION], ids=["trend", "funnel", "retention"])
 def test_the_reference_gives_the_same_rows(client, asked):
     assert (
@@ -70,6 +80,10 @@ WRONG = [
     ("GET", "/api/ask?type=trend&where=contry%20%3D%20%27x%27", None, 400),
     ("GET", "/api/ask?type=trend&as_of=soon", None, 400),
     ("GET", "/api/ask?type=trend&as_of=4000", None, 409),
+    ("GET", "/api/ask?type=trend&as_of=2020-01-01T12:00", None, 409),
+    ("GET", "/api/diff?type=trend", None, 400),
+    ("GET", "/api/diff?type=trend&as_of_from=soon", None, 400),
+    ("POST", "/api/diff?as_of_from=4000", b'{"type": "trend"}', 409),
     ("GET", "/api/ask?type=trend&engine=magic", None, 400),
     ("GET", "/api/ask?saved=nothing", None, 400),
     ("GET", "/api/ask?type=trend&where=" + "x" * 20_000, None, 400),

@@ -117,7 +117,22 @@ def test_an_answer_can_be_csv_and_asked_of_the_reference_and_of_an_earlier_versi
     assert json.loads(columns)["rows"] == json.loads(sql)["rows"] == json.loads(then)["rows"]
 
 
+def test_the_same_question_as_of_two_versions_says_what_changed(trackway, filled):
+    question = json.dumps(shop.RETENTION)
+    code, out, _ = trackway("-C", filled, "diff", "-", "--from", "0", "--json", stdin=question)
+    found = json.loads(out)
+    assert (code, found["ok"], found["same"], found["before"]["rows"]) == (0, True, False, [])
+    assert {row["status"] for row in found["rows"]} == {"added"}
+    assert found["stored"]["events"] == sum(source["events"] for source in found["stored"]["sources"]) == 7
+    _, out, _ = trackway("-C", filled, "diff", "-", "--from", "0", stdin=question)
+    assert [text for text in ("stored from lake version 0", "7 events", "actors", "+") if text not in out] == []
+    _, out, _ = trackway("-C", filled, "diff", "-", "--from", "now", stdin=question)
+    assert "The answer is the same" in out
+
+
 WRONG = [
+    (["-C", "{filled}", "ask", "signups", "--as-of", "2020-01-01"], "nothing was stored yet at 2020-01-01"),
+    (["-C", "{filled}", "diff", "signups", "--from", "999"], "from: the lake has no version 999 yet"),
     (["-C", "{empty}", "ledger"], "no trackway.toml"),
     (["-C", "{filled}", "ask", "singups"], "did you mean 'signups'?"),
     (["-C", "{filled}", "ask", "-"], "not JSON"),

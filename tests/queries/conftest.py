@@ -21,6 +21,7 @@ def asked(tmp_path):
         query = component("queries", question, "question")
         folded, reference = (ask(query, columns, engine=engine, **options) for engine in ("columns", "sql"))
         assert (folded.rows, folded.totals, folded.notes) == (reference.rows, reference.totals, reference.notes)
+        assert folded.stands_on["actors"] == reference.stands_on["actors"]
         return folded
 
     return ask_of

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from trackway.store.columns.ask import ENGINES
 
 if TYPE_CHECKING:
     from trackway.app import Workspace
+    from trackway.store.difference import Difference
 
 LARGEST = 256 * 1024
 """Bytes of a question sent as JSON."""
@@ -45,25 +47,52 @@ class Desk:
         engine = options.get("engine") or "columns"
         if engine not in ENGINES:
             raise QuestionError(f"no engine '{engine}'", path="engine", hint="columns or sql")
-        if not self._free.acquire(timeout=self._patience):
-            raise Busy("too many questions at once", hint="ask again in a moment")
-        try:
-            answer = self.workspace.ask(asked, engine=engine, version=version(options.get("as_of")))
-        finally:
-            self._free.release()
+        with self._turn():
+            answer = self.workspace.ask(asked, engine=engine, as_of=options.get("as_of"))
         if len(answer.rows) <= MOST_ROWS:
             return answer
         note = f"Only the first {MOST_ROWS:,} of {len(answer.rows):,} rows are shown."
         return replace(answer, rows=answer.rows[:MOST_ROWS], notes=[*answer.notes, note])
 
+    def difference(self, asked: Mapping[str, Any] | str, options: Mapping[str, str]) -> Difference:
+        """A question as of two versions or moments. `options`: `as_of_from`, `as_of_to`. Raises TrackwayError."""
+        if not options.get("as_of_from"):
+            raise QuestionError(
+                "compared with what?", path="as_of_from", hint="a lake version, or a moment such as -7d"
+            )
+        with self._turn():
+            return self.workspace.difference(asked, options["as_of_from"], options.get("as_of_to"))
 
-def version(text: str | None) -> int | None:
-    """A lake version as written in an address. Raises QuestionError."""
-    if not text:
-        return None
-    if not text.isdigit():
-        raise QuestionError(f"expected a lake version, got {text!r}", path="as_of", hint="a whole number such as 12")
-    return int(text)
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait for one of the few places at the desk. Raises Busy."""
+        if not self._free.acquire(timeout=self._patience):
+            raise Busy("too many questions at once", hint="ask again in a moment")
+        try:
+            yield
+        finally:
+            self._free.release()
+
+
+def written(request: Request) -> tuple[dict[str, Any] | str, dict[str, str]]:
+    """The question of an address, or the name of one in the file, and how to ask it. Raises QuestionError."""
+    items = request.query_params.multi_items()
+    options = dict(items)
+    if "saved" in options:
+        return options["saved"], options
+    if "type" not in options:
+        raise QuestionError("which question?", path="type", hint="type=trend, type=funnel or type=retention")
+    return address.question(options["type"], items), options
+
+
+async def body(request: Request) -> dict[str, Any] | str:
+    """The question in the body of a request. Raises QuestionError."""
+    received = bytearray()
+    async for part in request.stream():
+        received += part
+        if len(received) > LARGEST:
+            raise QuestionError("a question this large", hint=f"at most {LARGEST:,} bytes")
+    return read(bytes(received))
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -74,26 +103,28 @@ def routes(desk: Desk) -> APIRouter:
     def by_address(request: Request) -> Response:
         """The answer to the question in the address: `type=funnel&name=Home&step=…&within=1d`, or `saved=NAME`.
 
-        `engine=sql` asks the reference, `as_of=12` an earlier lake version.
+        `engine=sql` asks the reference; `as_of=12` or `as_of=2026-01-05T12:00` what was known as of a lake version or
+        a moment.
         """
-        items = request.query_params.multi_items()
-        options = dict(items)
-        if "saved" in options:
-            return json_response(desk.ask(options["saved"], options).as_json())
-        if "type" not in options:
-            raise QuestionError("which question?", path="type", hint="type=trend, type=funnel or type=retention")
-        return json_response(desk.ask(address.question(options["type"], items), options).as_json())
+        return json_response(desk.ask(*written(request)).as_json())
+
+    @router.get("/api/diff")
+    def changes(request: Request) -> Response:
+        """The question in the address as of `as_of_from` and `as_of_to` (default: now), lake versions or moments:
+        the rows that changed, and the late records that changed them.
+        """
+        return json_response(desk.difference(*written(request)).as_json())
 
     @router.post("/api/ask")
     async def by_body(request: Request) -> Response:
         """The answer to the question in the body: a JSON object with `type`, or the name of one in the file."""
-        body = bytearray()
-        async for part in request.stream():
-            body += part
-            if len(body) > LARGEST:
-                raise QuestionError("a question this large", hint=f"at most {LARGEST:,} bytes")
-
-        answer = await run_in_threadpool(desk.ask, read(bytes(body)), dict(request.query_params))
+        answer = await run_in_threadpool(desk.ask, await body(request), dict(request.query_params))
         return json_response(answer.as_json())
+
+    @router.post("/api/diff")
+    async def changes_by_body(request: Request) -> Response:
+        """The same difference for the question in the body."""
+        found = await run_in_threadpool(desk.difference, await body(request), dict(request.query_params))
+        return json_response(found.as_json())
 
     return router

@@ -13,7 +13,7 @@ from trackway.model.time import Duration, instant
 RELATIVE = re.compile(r"^-\s*(\d+(?:\.\d+)?\s*(?:ms|mo|s|m|h|d|w))$")
 
 
-def _moment(value: Any) -> str:
+def as_moment(value: Any) -> str:
     """A date, an ISO time, an epoch, `now`, or a time before now such as `-30d`; as text."""
     if isinstance(value, datetime | date):
         value = value.isoformat()
@@ -31,7 +31,7 @@ def _number(text: str) -> str | float:
     return float(text) if re.fullmatch(r"-?\d{6,}(\.\d+)?", text) else text
 
 
-Moment = Annotated[str, BeforeValidator(_moment)]
+Moment = Annotated[str, BeforeValidator(as_moment)]
 """A point in time as people write it."""
 
 

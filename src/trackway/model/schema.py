@@ -8,9 +8,10 @@ a property whose name the envelope already uses (`properties.time`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
+from pydantic import BeforeValidator
 
 from trackway.errors import ConditionError, suggest
 
@@ -50,6 +51,14 @@ ENVELOPE: dict[str, Kind] = {
 """`tie` is 64 bits of the hash of (source, event_id): it orders events of one actor at one instant.
 `block` and `row` say where the original bytes are in the journal. `more` holds, as a JSON object, the
 values that did not fit the type of their column."""
+
+
+def _names(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[list[str], BeforeValidator(_names)]
+"""One column or several, as people write them."""
 
 
 class Schema(Mapping[str, Kind]):

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from trackway.model.condition import Condition
 from trackway.model.event import Block
-from trackway.model.schema import Kind, Schema
+from trackway.model.schema import Kind, Names, Schema
 from trackway.plan.naming import Cohort, Expression, Naming, Session
 
 if TYPE_CHECKING:
@@ -198,6 +198,9 @@ class Query(Component):
     Every other number is a mean, a rate (its key ends in `rate` or `share`), a quantile or a label."""
     labels: ClassVar[frozenset[str]] = frozenset({"step", "period", "from", "to"})
     """Keys that say which row it is although they hold numbers; columns of `by` and texts need not be listed."""
+    actor: Names = Field(default=["actor"], min_length=1, max_length=3)
+    """Whose behaviour is asked about: the actor of the workspace, or any column such as `account_id`, or up to three
+    such as `["user_id", "item_id"]`, each combination of values being one actor; events without one are left out."""
     expressions: dict[str, Expression] = {}
     """Named expressions of this question alone, as in `[expressions.NAME]`."""
     sessions: dict[str, Session] = {}

@@ -144,6 +144,18 @@ class Table:
             return None
         return (commit for path in paths if (commit := self._read(path)) is not None)
 
+    def kept(self) -> list[int]:
+        """The versions whose log is kept, ascending."""
+        return sorted(int(path.stem) for path in (self.folder / "_delta_log").glob("*.json") if path.stem.isdigit())
+
+    def committed(self, version: int) -> int:
+        """When a version was committed, in microseconds. Raises OSError when its log is not kept."""
+        for line in self._log(version).read_bytes().splitlines():
+            action = json.loads(line)
+            if "commitInfo" in action:
+                return int(action["commitInfo"]["timestamp"]) * 1_000
+        return int(self._log(version).stat().st_mtime * 1_000_000)
+
     def commit_reaching(self, position: int) -> Commit | None:
         """The first commit that moved the position to this one or beyond; None when its log is not kept."""
         low, high = 0, self.version()

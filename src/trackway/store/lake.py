@@ -81,6 +81,14 @@ class Lake:
         fields = self._events.fields(version)
         return Schema({name: kind_of(type_) for name, type_ in fields.items() if name not in ENVELOPE})
 
+    def committed(self, version: int) -> int:
+        """When a version was committed, in microseconds. Raises OSError when that is not known any more."""
+        return self._events.committed(version)
+
+    def kept(self) -> list[int]:
+        """The versions whose commits are known, ascending."""
+        return self._events.kept()
+
     def files(self, version: int | None = None) -> list[str]:
         """Absolute paths of the Parquet files of a version; the column `date` is in their folder's name.
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from trackway.model.schema import Schema
 from trackway.store.columns.order import by_actor, overlapping, pick, settle, spread
 from trackway.store.columns.run import SHARDS, Run, quarters
-from trackway.store.columns.view import View
+from trackway.store.columns.view import Dictionaries, Gone, Owners, View
 from trackway.store.columns.words import Words, places_of
 from trackway.store.identity import resolve
 
@@ -55,62 +55,94 @@ Laid = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndar
 
 
 def arrange(  # noqa: PLR0913, PLR0917
-    version: int, schema: Schema, runs: tuple[Run, ...], words: Words, wide: frozenset[str], facts: pa.Table | None
-) -> View:
-    """The view of some runs under some identity facts."""
+    version: int, schema: Schema, runs: Sequence[Run], words: Words, wide: frozenset[str], facts: pa.Table | None,
+    gone: Gone = (),
+) -> View:  # fmt: skip
+    """The view of some runs under some identity facts, without the rows that are gone."""
     dictionaries = {name: (dictionary, len(dictionary)) for name, dictionary in words.columns.items()}
-    parts = [run for run in runs if run.rows]
-    lay = _Layout(parts, words)
     mapping = resolve(facts) if facts is not None else None
-    if mapping is not None and mapping.num_rows:
-        lay.identify(mapping)
-    if len(parts) == 1 and not lay.owners and lay.plain:
+    known = identified(words, mapping) if mapping is not None and mapping.num_rows else None
+    return laid(version, schema, runs, known or Owners(None, words.places()), dictionaries, wide, gone)
+
+
+def identified(words: Words, mapping: pa.Table) -> Owners | None:
+    """What a table (id, actor) makes of actor codes; None when none of its ids has events."""
+    actors = words.columns["actor"]
+    ids = actors.find(mapping["id"].combine_chunks())
+    known = ids > 0
+    if not known.any():
+        return None
+    ids, names = ids[known], mapping["actor"].combine_chunks().filter(pa.array(known))
+    owners = actors.find(names)
+    count = len(actors)
+    more: dict[str, int] = {}
+    for index in np.flatnonzero(owners == 0):
+        owners[index] = more.setdefault(names[int(index)].as_py(), count + 1 + len(more))
+    new = np.arange(count + 1 + len(more), dtype=np.uint32)
+    new[ids] = owners
+    places = words.places()
+    if more:
+        places = np.append(places, places_of(pa.array(list(more), pa.string())))
+    return Owners(new, places, tuple(more))
+
+
+def laid(  # noqa: PLR0913, PLR0917
+    version: int, schema: Schema, runs: Sequence[Run], owners: Owners, dictionaries: Dictionaries,
+    wide: frozenset[str], gone: Gone = (),
+) -> View:  # fmt: skip
+    """The view of some runs whose stretches belong to these owners, without the rows that are gone."""
+    less = gone or [np.zeros(0, np.int64)] * len(runs)
+    kept = [(run, rows) for run, rows in zip(runs, less, strict=True) if len(rows) < run.rows]
+    parts = [run for run, _ in kept]
+    gone = tuple(rows for _, rows in kept) if any(len(rows) for _, rows in kept) else ()
+    if len(parts) == 1 and owners.of is None and not gone:
         run = parts[0]
         stretches = len(run.actors)
         number = np.zeros(stretches, np.int32)
-        laid: Laid = np.arange(stretches + 1), number, run.starts[:-1], run.starts[1:], run.actors, run.bounds
+        places: Laid = np.arange(stretches + 1), number, run.starts[:-1], run.starts[1:], run.actors, run.bounds
     else:
-        laid = lay.laid()
+        lay = _Layout(list(parts), owners, gone)
+        places = lay.laid()
         parts = lay.runs
-    first, number, lo, hi, codes, bounds = laid
-    times = [(int(run.first.min()), int(run.last.max())) for run in runs if run.rows]
+    first, number, lo, hi, codes, bounds = places
+    ends = [_ends(run, rows) for run, rows in kept]
     return View(
         version, schema, tuple(parts), first, number, lo, hi, codes, bounds,
-        rows=sum(run.rows for run in runs),
-        oldest=min((first for first, _ in times), default=None),
-        newest=max((last for _, last in times), default=None),
-        wide=wide, overlaid=len(parts) > len(times), _dictionaries=dictionaries, _owners=tuple(lay.owners),
+        rows=sum(run.rows - len(rows) for run, rows in kept),
+        oldest=min((first for first, _ in ends), default=None),
+        newest=max((last for _, last in ends), default=None),
+        wide=wide, overlaid=len(parts) > len(kept), owners=owners, dictionaries=dictionaries, gone=gone,
     )  # fmt: skip
+
+
+Pieces = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Stretches: the actor code of each, its first row and the one after its last, the times of its first and last."""
+
+
+def _pieces(run: Run, gone: np.ndarray) -> Pieces:
+    """The stretches of a run, cut where rows are gone."""
+    if not len(gone):
+        return run.actors, run.starts[:-1], run.starts[1:], run.first, run.last
+    lo, hi = np.sort(np.append(run.starts[:-1], gone + 1)), np.sort(np.append(run.starts[1:], gone))
+    some = hi > lo
+    lo, hi = lo[some], hi[some]
+    actors = run.actors[np.searchsorted(run.starts, lo, side="right") - 1]
+    return actors, lo, hi, run.time[lo], run.time[hi - 1]
+
+
+def _ends(run: Run, gone: np.ndarray) -> tuple[int, int]:
+    """Times of the oldest and newest row that is there."""
+    _, _, _, first, last = _pieces(run, gone)
+    return int(first.min()), int(last.max())
 
 
 class _Layout:
     """Laying the stretches of several runs side by side."""
 
-    def __init__(self, runs: list[Run], words: Words) -> None:
+    def __init__(self, runs: list[Run], owners: Owners, gone: Gone) -> None:
         self.runs = runs
-        self.words = words
-        self.owners: list[str] = []
-        self.plain = True
-        self._new = np.zeros(0, np.uint32)
-        """Actor code -> code of the actor it belongs to."""
-
-    def identify(self, mapping: pa.Table) -> None:
-        """Give the stretches of ids in `mapping` (id, actor) to their actors."""
-        actors = self.words.columns["actor"]
-        ids = actors.find(mapping["id"].combine_chunks())
-        known = ids > 0
-        if not known.any():
-            return
-        ids, names = ids[known], mapping["actor"].combine_chunks().filter(pa.array(known))
-        owners = actors.find(names)
-        count = len(actors)
-        places: dict[str, int] = {}
-        for index in np.flatnonzero(owners == 0):
-            owners[index] = places.setdefault(names[int(index)].as_py(), count + 1 + len(places))
-        self.owners = list(places)
-        self._new = np.arange(count + 1 + len(places), dtype=np.uint32)
-        self._new[ids] = owners
-        self.plain = False
+        self._owners = owners
+        self._gone = gone or [np.zeros(0, np.int64)] * len(runs)
 
     def laid(self) -> Laid:
         """The arrays `first run lo hi codes bounds` of the view; overlapping stretches go to an overlay run."""
@@ -118,18 +150,12 @@ class _Layout:
         if not runs:
             empty = np.zeros(0, np.int64)
             return np.zeros(1, np.int64), empty.astype(np.int32), empty, empty, empty, np.zeros(SHARDS + 1, np.int64)
-        codes = np.concatenate([run.actors for run in runs])
-        number = np.repeat(np.arange(len(runs), dtype=np.int32), [len(run.actors) for run in runs])
-        lo = np.concatenate([run.starts[:-1] for run in runs])
-        hi = np.concatenate([run.starts[1:] for run in runs])
-        first = np.concatenate([run.first for run in runs])
-        last = np.concatenate([run.last for run in runs])
-        place = self.words.places()
-        if not self.plain:
-            codes = self._new[codes]
-            if self.owners:
-                place = np.append(place, places_of(pa.array(self.owners, pa.string())))
-        order, starts, actors, bounds = by_actor(codes, place, SHARDS)
+        pieces = [_pieces(run, rows) for run, rows in zip(runs, self._gone, strict=True)]
+        number = np.repeat(np.arange(len(runs), dtype=np.int32), [len(piece[0]) for piece in pieces])
+        codes, lo, hi, first, last = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
+        if self._owners.of is not None:
+            codes = self._owners.of[codes]
+        order, starts, actors, bounds = by_actor(codes, self._owners.places, SHARDS)
         settle(order, starts, first, last)
         clash = overlapping(order, starts, first, last)
         number, lo, hi = number[order], lo[order], hi[order]

@@ -18,6 +18,7 @@ from trackway.errors import QuestionError, suggest
 from trackway.model.condition import literal
 from trackway.plan.component import Answer, Query
 from trackway.plan.naming import Naming
+from trackway.store.columns.actors import DEFAULT, key_of, rekey, remarks, remarks_by_sql
 from trackway.store.columns.context import Context
 from trackway.store.columns.evaluate import UNFIT, unanswerable
 from trackway.store.columns.folding import merged
@@ -120,6 +121,7 @@ class Asking:
         view = self.columns.view(self.version)
         if view is None:
             return None
+        view = self.columns.by(view, key_of(self.query.actor, view.schema))
         names = self._names(view.schema, view.version)
         asked = self.query.columns(names.schema)
         closure = names.closure(asked)
@@ -162,6 +164,7 @@ class Asking:
 
     def _answer(self, context: Context, result: Result, sample: Sample | None) -> Answer:
         view, (rows, totals, notes) = context.columns_view, result
+        notes = [*notes, *remarks(view)]
         said = _stands_on(view.version, view.rows, view.actors, "columns")
         return Answer(_type(self.query), rows, said | stands_on(sample) if sample else said, notes, totals)
 
@@ -173,16 +176,20 @@ class Asking:
         version = lake.version() if self.version is None else self.version
         stored = lake.schema(version)
         names = self._names(stored, version)
-        closure = names.closure(self.query.columns(names.schema))
+        closure, key = names.closure(self.query.columns(names.schema)), key_of(self.query.actor, stored)
         with lake.connect(version) as connection:
             connection.execute(f"set timezone = {literal(self.zone)}; set enable_progress_bar = false")
+            if key != DEFAULT:
+                rekey(connection, key, stored)
             count = "select count(*), count(distinct actor), epoch_us(min(time)), epoch_us(max(time)) from events"
             events, actors, oldest, newest = connection.execute(count).fetchall()[0]
             if closure:
                 attach(connection, closure, stored)
             context = Context(names.schema, self.zone, self.now, oldest, newest)
             with self.limits.interrupting(connection.interrupt):
-                rows, totals, notes = self.query.by_sql(run_on(connection, self.limits), context)
+                run = run_on(connection, self.limits)
+                rows, totals, notes = self.query.by_sql(run, context)
+                notes = [*notes, *remarks_by_sql(run, key, events)]
         return Answer(_type(self.query), rows, _stands_on(version, events, actors, "sql"), notes, totals)
 
 

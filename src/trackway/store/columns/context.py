@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any
-
-from pydantic import BeforeValidator
+from typing import Any
 
 from trackway.errors import QuestionError
 from trackway.model.condition import Condition
 from trackway.model.moment import Moment, micros
-from trackway.model.schema import Schema
+from trackway.model.schema import Names, Schema
 from trackway.model.time import Duration, intervals, iso
 from trackway.store.columns.folds.reading import ends
 from trackway.store.columns.lanes import Mask, times
@@ -22,14 +20,6 @@ __all__ = ["Context", "Moment", "Names", "Span"]
 
 MANY = 10_000
 """Intervals from which on it is worth a look first where the events are."""
-
-
-def _names(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-Names = Annotated[list[str], BeforeValidator(_names)]
-"""One column or several."""
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,10 @@ class Dictionary:
         chunks = [*self._parts, pa.array(self._fresh, self.type)]
         return pa.chunked_array(chunks, self.type).slice(0, count)
 
+    def take(self, codes: np.ndarray) -> pa.Array | pa.ChunkedArray:
+        """The values of some codes."""
+        return self.values().take(pa.array(codes.astype(np.int64) - 1))
+
     def fresh(self) -> pa.Array:
         """The values that are not on disk yet."""
         return pa.array(self._fresh, self.type)

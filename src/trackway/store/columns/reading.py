@@ -52,18 +52,20 @@ def encode(batch: pa.RecordBatch, dictionaries: dict[str, Dictionary], schema: S
             dictionaries[name] = Dictionary(schema[name])
         codes[name] = codes_of(column, dictionaries[name])
     actor = codes.pop("actor", np.zeros(batch.num_rows, np.uint32))
-    return Batch(_integers(batch.column("time")), _integers(batch.column("tie")), actor, codes)
+    return Batch(integers(batch.column("time")), integers(batch.column("tie")), actor, codes)
 
 
-def codes_of(column: pa.Array, dictionary: Dictionary) -> np.ndarray:
-    """The codes of values, null being 0; the dictionary learns those it did not know."""
+def codes_of(column: pa.Array, dictionary: Dictionary, *, learn: bool = True) -> np.ndarray:
+    """The codes of values, null being 0; the dictionary learns those it did not know, or they are 0."""
     encoded = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
-    table = np.append(dictionary.encode(encoded.dictionary), np.uint32(0))
+    coded = dictionary.encode(encoded.dictionary) if learn else dictionary.find(encoded.dictionary)
+    table = np.append(coded, np.uint32(0))
     places = pc.fill_null(encoded.indices, len(table) - 1) if encoded.indices.null_count else encoded.indices
     return np.asarray(table[places.to_numpy(zero_copy_only=False)])
 
 
-def _integers(column: pa.Array) -> np.ndarray:
+def integers(column: pa.Array) -> np.ndarray:
+    """Whole numbers as they are, times as microseconds."""
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("us", column.type.tz)).cast(pa.int64())
     return np.asarray(column.to_numpy(zero_copy_only=False), np.int64)

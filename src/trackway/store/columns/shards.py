@@ -21,9 +21,12 @@ import pyarrow as pa
 from trackway.model.schema import Kind, Schema
 from trackway.store.columns import manifest as book
 from trackway.store.columns import reading
+from trackway.store.columns.actors import DEFAULT, Key
 from trackway.store.columns.arrange import arrange
+from trackway.store.columns.locate import gone
 from trackway.store.columns.manifest import Manifest
 from trackway.store.columns.merge import merge
+from trackway.store.columns.rekey import Rekeying
 from trackway.store.columns.run import Batch, Run, load, sort
 from trackway.store.columns.view import View
 from trackway.store.columns.words import MOST_FILES, Words
@@ -46,6 +49,12 @@ WIDE = 2_000_000
 WIDE_SHARE = 0.5
 WIDE_FROM = 200_000
 """From so many rows on, neither is a column whose values are mostly distinct."""
+LATE = 1_000_000
+"""An earlier version is asked of the columns when no more events than this came since …"""
+LATE_PART = 4
+"""… or no more than one in so many."""
+MOST_PAST = 2
+"""Views of earlier versions that are kept."""
 
 
 @dataclass
@@ -81,6 +90,17 @@ class Columns:
         self._lock = threading.RLock()
         self._state = _State()
         self._views: dict[int, View] = {}
+        self._before: dict[int, View] = {}
+        self._rekeying = Rekeying(lake)
+
+    def by(self, view: View, key: Key) -> View:
+        """The same events by another actor."""
+        if key == DEFAULT:
+            return view
+        if view.wide & set(key):
+            with self._lock:
+                self._state.words.columns["actor"].find(pa.array([], pa.string()))
+        return self._rekeying.view(view, key)
 
     def view(self, version: int | None = None, *, catch_up: bool = True) -> View | None:
         """The events of a lake version (default: the newest), sorted and coded.
@@ -97,21 +117,42 @@ class Columns:
                 return self._views[target]
             if target < self._state.version:
                 if version is not None:
-                    return None
+                    return self._past(version)
                 self._forget()
             if target > self._state.version:
                 self._catch_up(target)
             return self._show()
 
+    def _past(self, version: int) -> View | None:
+        """The view of a version the columns have passed: without the events that came since; None when they are
+        many, or cannot be told any more.
+        """
+        state = self._state
+        if version not in self._before:
+            paths = self.lake.added(version, state.version)
+            if paths is None or sum(map(reading.rows_in, paths)) > max(LATE, state.rows // LATE_PART):
+                return None
+            rows = gone(paths, state.runs, state.words.columns["actor"])
+            if rows is None:
+                return None
+            made = arrange(
+                version, self.lake.schema(version), state.runs, state.words, frozenset(state.wide),
+                self.lake.identities(version), rows,
+            )  # fmt: skip
+            self._before = dict([*self._before.items(), (version, made)][-MOST_PAST:])
+        return self._before[version]
+
     def _forget(self) -> None:
         """Begin anew, without believing what is on disk: it is not of this lake."""
         self._state = _State(manifest=self._state.manifest)
+        self._before = {}
 
     def close(self) -> None:
         """Forget everything; files stay."""
         with self._lock:
             self._state = _State()
-            self._views = {}
+            self._views, self._before = {}, {}
+        self._rekeying.close()
 
     # ── following ───────────────────────────────────────────────────────────────────────────────────
 

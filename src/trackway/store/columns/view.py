@@ -8,7 +8,7 @@ small overlay in memory; everywhere else nothing is copied.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,26 @@ class Shard:
     number: int
     begin: int
     end: int
+
+
+Dictionaries = Mapping[str, tuple[Dictionary, int]]
+"""Column -> its dictionary, and how many of its values a view knows."""
+
+
+Gone = Sequence[np.ndarray]
+"""For each run the rows (ascending) that are not in the view; empty when all are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Owners:
+    """Whose the stretches of runs are: what identity facts make of actor codes."""
+
+    of: np.ndarray | None
+    """Actor code -> code of the actor it belongs to; None when each is its own."""
+    places: np.ndarray
+    """The place of every actor code (`words.places_of`)."""
+    names: tuple[str, ...] = ()
+    """Owners without events of their own; their codes follow those of the dictionary."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +86,14 @@ class View:
     """Columns whose values are not kept as codes."""
     overlaid: bool
     """Whether the last run holds rows of the others again, in order: those of actors whose stretches overlap."""
-    _dictionaries: Mapping[str, tuple[Dictionary, int]]
-    _owners: tuple[str, ...] = ()
+    owners: Owners
+    dictionaries: Dictionaries
+    gone: Gone = ()
+    """Rows of the runs (but of the overlay) that came after this version."""
+    key: tuple[str, ...] = ("actor",)
+    """The columns whose values make an actor."""
+    left_out: int = 0
+    """Events of the version that have no actor of this kind."""
     derived: Mapping[str, Coded] = field(default_factory=dict, repr=False)
     """Columns that are worked out, by name; they go before those of the runs."""
     _memo: dict[Any, Any] = field(default_factory=dict, repr=False)
@@ -94,13 +120,24 @@ class View:
         """The distinct values of a column: value `i` has code `i + 1`, code 0 is null. Times are integers."""
         if column in self.derived:
             return self.derived[column].values
-        if column not in self._dictionaries:
+        if column not in self.dictionaries:
             return pa.chunked_array([], Dictionary(self.schema[column]).type)
-        dictionary, count = self._dictionaries[column]
+        dictionary, count = self.dictionaries[column]
         values = dictionary.values(count)
-        if column == "actor" and self._owners:
-            return pa.chunked_array([*values.chunks, pa.array(self._owners, pa.string())])
+        if column == "actor" and self.owners.names:
+            return pa.chunked_array([*values.chunks, pa.array(self.owners.names, pa.string())])
         return values
+
+    @property
+    def lineage(self) -> object:
+        """What views have in common in which a code of any dictionary means the same."""
+        return self.dictionaries["actor"][0]
+
+    def names(self, codes: np.ndarray) -> pa.Array | pa.ChunkedArray:
+        """The names of some actors, by their codes."""
+        if self.owners.names:
+            return self.dictionary("actor").take(pa.array(codes.astype(np.int64) - 1))
+        return self.dictionaries["actor"][0].take(codes)
 
     def column(self, name: str) -> list[np.ndarray]:
         """The codes of a column, one array per run, all of one type; `actor` with identities resolved."""
@@ -126,7 +163,7 @@ class View:
 
     def live(self, number: int) -> np.ndarray | None:
         """Which rows of a run belong to it still, and not to the overlay; None when all do."""
-        if not self.overlaid:
+        if not self.overlaid and not self.gone:
             return None
         mine = np.flatnonzero(self.run == number)
         rows = np.zeros(self.runs[number].rows, np.bool_)
@@ -152,7 +189,7 @@ class View:
         values are not kept.
         """
         if column not in self.schema or column in self.wide:
-            raise QuestionError(f"no values are kept of '{column}'", hint=suggest(column, self._dictionaries))
+            raise QuestionError(f"no values are kept of '{column}'", hint=suggest(column, self.dictionaries))
         counts = self.counts(column)[1:]
         values = self.dictionary(column).combine_chunks()
         wanted, weight = counts > 0, counts
