@@ -3,6 +3,7 @@
     TrackwayError
     ├── ConfigError        trackway.toml asks for something that cannot be
     ├── ConditionError     a condition cannot be read, or names what does not exist
+    ├── MeasureError       a measure or a formula cannot be read, or names what does not exist
     ├── QuestionError      a question cannot be asked of these events
     ├── WorkspaceError     the directory is not a workspace, is in use, or is from a newer version
     ├── PayloadError       a payload that no codec can take in; the sender is told
@@ -62,6 +63,13 @@ class ConditionError(TrackwayError, ValueError):
     """A condition cannot be read, or names a column that does not exist.
 
     Also a ValueError, so that an option holding a wrong condition is reported under its own path.
+    """
+
+
+class MeasureError(TrackwayError, ValueError):
+    """A measure or a formula cannot be read, or names what does not exist.
+
+    Also a ValueError, so that it is reported under the path of its option.
     """
 
 
