@@ -89,7 +89,9 @@ def test_a_rolling_period_says_how_many_could_be_watched(asked):
 def test_the_value_of_returns_is_summed_exactly_and_averaged(asked):
     money = people(
         ann=[("S", "0m"), *(("L", "1d", {"paid": 0.1}) for _ in range(10))],
-        bob=[("S", "0m"), ("L", "1d", {"paid": None})], eve=[("S", "0m"), ("L", "2d", {"paid": -0.25})], zed=[("X", "9d")],
+        bob=[("S", "0m"), ("L", "1d", {"paid": None})],
+        eve=[("S", "0m"), ("L", "2d", {"paid": -0.25})],
+        zed=[("X", "9d")],
     )  # fmt: skip
     row = asked(money, BACK | {"value": "paid", "periods": 3}).rows[1]
     assert {key: row[key] for key in row if key.startswith("value")} == {
