@@ -118,7 +118,7 @@ def histogram(often: Sequence[int]) -> list[dict[str, Any]]:
     """How many actors were active in exactly, and in at least, so many intervals."""
     return [
         {
-            "intervals": n, "actors": often.count(n), "share": often.count(n) / len(often),
+            "active_intervals": n, "actors": often.count(n), "share": often.count(n) / len(often),
             "at_least": sum(1 for m in often if m >= n), "at_least_share": sum(1 for m in often if m >= n) / len(often),
         }
         for n in range(1, max(often, default=0) + 1)

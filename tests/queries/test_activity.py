@@ -90,7 +90,11 @@ def test_stickiness_counts_days_of_a_week_exactly_and_at_least(asked):
     )
     answer = asked(story, {"type": "stickiness"})
     first = [row for row in answer.rows if row["time"] == "2026-01-05T00:00:00Z"]
-    assert [(row["intervals"], row["actors"], row["at_least"]) for row in first] == [(1, 2, 4), (2, 1, 2), (3, 1, 1)]
+    assert [(row["active_intervals"], row["actors"], row["at_least"]) for row in first] == [
+        (1, 2, 4),
+        (2, 1, 2),
+        (3, 1, 1),
+    ]
     assert [row["at_least_share"] for row in first] == [1.0, 0.5, 0.25]
     assert [row["complete"] for row in answer.rows] == [True, True, True, True, False]
     assert answer.totals["mean"] == (2 * 1 + 2 + 3 + 1) / 5
@@ -99,7 +103,7 @@ def test_stickiness_counts_days_of_a_week_exactly_and_at_least(asked):
 def test_a_whole_range_is_one_window(asked):
     story = people(ann=days(7, 8, 20), bob=days(8))
     answer = asked(story, {"type": "stickiness", "window": None})
-    assert [(row["intervals"], row["actors"], row["complete"]) for row in answer.rows] == [
+    assert [(row["active_intervals"], row["actors"], row["complete"]) for row in answer.rows] == [
         (1, 1, True), (2, 0, True), (3, 1, True)
     ]  # fmt: skip
 

@@ -86,6 +86,7 @@ class Retention(Query):
     counts: ClassVar[frozenset[str]] = frozenset(
         {"actors", "returned", "observed", "left", "at_risk", "value", "values"}
     )
+    labels: ClassVar[frozenset[str]] = frozenset({"period", "from", "to", "seconds"})
     start: Condition
     """The event that begins it: an actor's first one in range decides the cohort."""
     return_: Condition = Field(alias="return")
@@ -147,6 +148,12 @@ class Retention(Query):
         """Length of a unit in microseconds; 0 when it is the calendar's."""
         return self.every.micros if self.windows == "rolling" else 0
 
+    @property
+    def _plain(self) -> bool:
+        """Whether nothing is asked that needs more than one look at each return."""
+        extra = (self.brackets, self.value, self.lapse)
+        return self.mode == "on" and not self._unit and not self.by and extra == (None, None, None)
+
     def _breakdown(self, context: Context) -> Breakdown:
         return Breakdown.of(self.by, self.top, context.schema)
 
@@ -192,12 +199,16 @@ class Retention(Query):
         over, count = (np.zeros(returned.shape if asked else (0, 0, 0), np.int64) for asked in (self._unit, self.value))
         limbs = np.zeros((*count.shape, made.amounts.limbs), np.int64)
         extent = np.full((3, shard.end - shard.begin if self.lapse else 0), -1, np.int64)
-        fold.returns(
-            view.first, view.run, view.lo, view.hi, shard.begin, shard.end, *made.marks.parts,
-            *made.intervals.parts, *made.amounts.lane.parts, made.amounts.base, made.time.addresses, made.time.like,
-            span.start, span.end, shown.place, MODES.index(self.mode), self._unit, periods.table, context.newest or 0,
-            size, returned, over, count, limbs, extent,
-        )  # fmt: skip
+        events = (view.first, view.run, view.lo, view.hi, shard.begin, shard.end, *made.marks.parts,
+                  *made.intervals.parts)  # fmt: skip
+        moments = (made.time.addresses, made.time.like, span.start, span.end)
+        if self._plain:
+            fold.returns(*events, *moments, size[0], returned[0, :, :-1])
+        else:
+            fold.kept(
+                *events, *made.amounts.lane.parts, made.amounts.base, *moments, shown.place, MODES.index(self.mode),
+                self._unit, periods.table, context.newest or 0, size, returned, over, count, limbs, extent,
+            )  # fmt: skip
         return Counts(size, returned, over, count, carried(limbs), extent[:, extent[2] >= 0])
 
     def merge(self, partials: Iterable[Any]) -> Any:

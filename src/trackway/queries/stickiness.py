@@ -9,7 +9,7 @@ window = "7d"
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self
 
@@ -73,6 +73,7 @@ class Stickiness(Query):
     """How often actors come, as a histogram by window, or as a ratio over time."""
 
     counts: ClassVar[frozenset[str]] = frozenset({"actors", "at_least", "active", "lately"})
+    labels: ClassVar[frozenset[str]] = frozenset({"active_intervals"})
     show: Literal["histogram", "ratio"] = "histogram"
     """`histogram`: actors by the number of intervals of a window they were active in. `ratio`: actors of an interval
     as a share of those of the window that ends with it, such as daily of monthly actors."""
@@ -180,6 +181,13 @@ class Stickiness(Query):
             return joined(parts)
         return Counts(np.sum([part.cells for part in parts], axis=0), sum(part.total for part in parts))
 
+    def taken_over(self, key: str, row: Mapping[str, Any], before: Sequence[Mapping[str, Any]]) -> float | None:
+        """Shares are of all who were active in the window, which is what its first row has `at_least`."""
+        if "active_intervals" in row:
+            line = [*before, row]
+            return int(line[len(line) - row["active_intervals"]]["at_least"])
+        return row["lately"] if "lately" in row else super().taken_over(key, row, before)
+
     def answer(self, partial: Counts, context: Context) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
         """A row per window and number of intervals, or per interval; and group."""
         made: Prepared = context.prepared
@@ -262,13 +270,13 @@ def histogram(counts: Sequence[int]) -> list[dict[str, Any]]:
     """A line per number of intervals, from 1 to the most any actor had: how many had exactly and at least so many.
 
     >>> histogram([0, 3, 0, 1])[2]
-    {'intervals': 3, 'actors': 1, 'share': 0.25, 'at_least': 1, 'at_least_share': 0.25}
+    {'active_intervals': 3, 'actors': 1, 'share': 0.25, 'at_least': 1, 'at_least_share': 0.25}
     """
     whole = sum(counts)
     most = max((n for n, count in enumerate(counts) if count), default=0)
     return [
         {
-            "intervals": n, "actors": counts[n], "share": counts[n] / whole,
+            "active_intervals": n, "actors": counts[n], "share": counts[n] / whole,
             "at_least": sum(counts[n:]), "at_least_share": sum(counts[n:]) / whole,
         }
         for n in range(1, most + 1)

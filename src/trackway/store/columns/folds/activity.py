@@ -9,31 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numba import carray, njit
 
-from trackway.store.columns.folds.reading import bits
 from trackway.store.columns.lanes import pointer
 
 NEW, RETURNING, RESURRECTED, DORMANT = 0, 1, 2, 3
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def following(  # noqa: PLR0913, PLR0917
-    mask_at: np.ndarray, mask_like: np.ndarray, mask: np.ndarray,
-    also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray,
-    when_at: np.ndarray, when_like: np.ndarray, shift: np.ndarray, when: np.ndarray,
-    r: int, lo: int, hi: int, before: int,
-) -> tuple[int, int]:  # fmt: skip
-    """The first row of [lo, hi) that matches in another interval than `before`, and its interval; else `hi`, -1."""
-    codes = carray(pointer(mask_at[r], mask_like), hi)
-    others = carray(pointer(also_at[r], also_like), hi)
-    quarters = carray(pointer(when_at[r], when_like), hi)
-    offset = shift[r]
-    for row in range(lo, hi):
-        if len(mask) and not bits(mask, codes, also, others, row):
-            continue
-        interval = int(when[quarters[row] + offset])
-        if interval != before:
-            return row, interval
-    return hi, -1
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -52,12 +30,16 @@ def changes(  # noqa: PLR0913, PLR0917
         before = -1
         seen = False
         for s in range(first[actor], first[actor + 1]):
-            row = lo[s] if group >= 0 and before < after else hi[s]
-            while row < hi[s]:
-                row, interval = following(mask_at, mask_like, mask, also_at, also_like, also, when_at, when_like,
-                                          shift, when, run[s], row, hi[s], before)  # fmt: skip
-                if interval < 0:
-                    break
+            codes = carray(pointer(mask_at[run[s]], mask_like), hi[s])
+            others = carray(pointer(also_at[run[s]], also_like), hi[s])
+            quarters = carray(pointer(when_at[run[s]], when_like), hi[s])
+            offset = shift[run[s]]
+            for row in range(lo[s] if group >= 0 and before < after else hi[s], hi[s]):
+                if len(mask) and (mask[codes[row]] == 0 or (len(also) and also[others[row]] == 0)):
+                    continue
+                interval = int(when[quarters[row] + offset])
+                if interval == before:
+                    continue
                 if lead <= interval < after:
                     seen = True
                     what = NEW if before < 0 else RETURNING if before == interval - 1 else RESURRECTED
@@ -74,7 +56,7 @@ def changes(  # noqa: PLR0913, PLR0917
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def often(  # noqa: PLR0913, PLR0917
+def often(  # noqa: C901, PLR0913, PLR0917
     first: np.ndarray, run: np.ndarray, lo: np.ndarray, hi: np.ndarray, begin: int, end: int,
     mask_at: np.ndarray, mask_like: np.ndarray, mask: np.ndarray,
     also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray,
@@ -88,22 +70,25 @@ def often(  # noqa: PLR0913, PLR0917
         group = place[actor] if len(place) else 0
         before, current, count = -1, -1, 0
         for s in range(first[actor], first[actor + 1]):
-            row = lo[s] if group >= 0 and before < after else hi[s]
-            while row < hi[s]:
-                row, interval = following(mask_at, mask_like, mask, also_at, also_like, also, when_at, when_like,
-                                          shift, when, run[s], row, hi[s], before)  # fmt: skip
-                if interval < 0:
-                    break
-                before = interval
-                if before >= after:
-                    break
-                if before < lead:
+            codes = carray(pointer(mask_at[run[s]], mask_like), hi[s])
+            others = carray(pointer(also_at[run[s]], also_like), hi[s])
+            quarters = carray(pointer(when_at[run[s]], when_like), hi[s])
+            offset = shift[run[s]]
+            for row in range(lo[s] if group >= 0 and before < after else hi[s], hi[s]):
+                if len(mask) and (mask[codes[row]] == 0 or (len(also) and also[others[row]] == 0)):
                     continue
-                if window[before - lead] != current:
-                    if current >= 0:
-                        out[group, current, count] += 1
-                    current, count = window[before - lead], 0
-                count += 1
+                interval = int(when[quarters[row] + offset])
+                if interval == before:
+                    continue
+                before = interval
+                if lead <= interval < after:
+                    if window[interval - lead] != current:
+                        if current >= 0:
+                            out[group, current, count] += 1
+                        current, count = window[interval - lead], 0
+                    count += 1
+                elif interval >= after:
+                    break
         if current >= 0:
             out[group, current, count] += 1
             total += 1
@@ -130,12 +115,16 @@ def lately(  # noqa: PLR0913, PLR0917
         before, until = -1, -1
         seen = False
         for s in range(first[actor], first[actor + 1]):
-            row = lo[s] if group >= 0 and before < after else hi[s]
-            while row < hi[s]:
-                row, interval = following(mask_at, mask_like, mask, also_at, also_like, also, when_at, when_like,
-                                          shift, when, run[s], row, hi[s], before)  # fmt: skip
-                if interval < 0:
-                    break
+            codes = carray(pointer(mask_at[run[s]], mask_like), hi[s])
+            others = carray(pointer(also_at[run[s]], also_like), hi[s])
+            quarters = carray(pointer(when_at[run[s]], when_like), hi[s])
+            offset = shift[run[s]]
+            for row in range(lo[s] if group >= 0 and before < after else hi[s], hi[s]):
+                if len(mask) and (mask[codes[row]] == 0 or (len(also) and also[others[row]] == 0)):
+                    continue
+                interval = int(when[quarters[row] + offset])
+                if interval == before:
+                    continue
                 before = interval
                 if before >= after:
                     break

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import carray, njit
 
-from trackway.store.columns.folds.reading import bits, earliest
+from trackway.store.columns.folds.reading import earliest
 from trackway.store.columns.lanes import pointer
 
 
@@ -29,8 +29,12 @@ def firsts(  # noqa: PLR0913, PLR0917
             if cut:
                 times = carray(pointer(time_at[run[s]], time_like), hi[s])
                 i, last = earliest(times, i, last, start), earliest(times, i, last, stop)
-            while i < last and bits(mask, codes, also, others, i) & bit == 0:
-                i += 1
+            if len(also):
+                while i < last and mask[codes[i]] & also[others[i]] & bit == 0:
+                    i += 1
+            else:
+                while i < last and mask[codes[i]] & bit == 0:
+                    i += 1
             if i < last:
                 origin[0, actor - begin], origin[1, actor - begin] = run[s], i
                 break
