@@ -108,8 +108,8 @@ def test_the_form_holds_the_question_of_the_address(client):
 
 
 def test_the_form_offers_only_what_the_question_has(client):
-    assert 'name="by"' in client.get("/ask/trend", headers=HTML).text
-    assert 'name="by"' not in client.get(RETENTION, headers=HTML).text
+    assert 'name="measure"' in client.get("/ask/trend", headers=HTML).text
+    assert 'name="measure"' not in client.get(RETENTION, headers=HTML).text
 
 
 def test_saved_questions_are_addresses(client):

@@ -65,7 +65,7 @@ def returns(  # noqa: C901, PLR0913, PLR0917
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def kept(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917
+def kept(  # noqa: C901, PLR0912, PLR0913, PLR0917
     first: np.ndarray, run: np.ndarray, lo: np.ndarray, hi: np.ndarray, begin: int, end: int,
     mark_at: np.ndarray, mark_like: np.ndarray, mark: np.ndarray,
     also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray,
@@ -85,14 +85,12 @@ def kept(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917
     a `unit`); `count` and `limbs` are the values of the returns by their period; `extent[:, i]` (unless it is empty)
     becomes first start, last return and group of an actor.
     """
-    periods, beyond = returned.shape[2] - 1, len(period_of) - 1
-    far = mode == AFTER or extent.shape[1] > 0
+    periods, beyond, far = returned.shape[2] - 1, len(period_of) - 1, mode == AFTER or extent.shape[1] > 0
     for actor in range(begin, end):
         group = place[actor] if len(place) else 0
         if group < 0:
             continue
-        cohort, counted, streak, wanted = -1, -1, 0, START
-        begun, latest = np.int64(0), np.int64(0)
+        cohort, counted, streak, wanted, begun, latest = -1, -1, 0, START, np.int64(0), np.int64(0)
         for s in range(first[actor], first[actor + 1]):
             codes = carray(pointer(mark_at[run[s]], mark_like), hi[s])
             others = carray(pointer(also_at[run[s]], also_like), hi[s])
@@ -131,13 +129,19 @@ def kept(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917
                     latest = times[i]
                 if len(value) and (mode != STREAK or period < streak):
                     bits = value[carray(pointer(value_at[run[s]], value_like), hi[s])[i]]
-                    if (bits >> 52) & INFINITE != INFINITE:
-                        count[group, cohort, period] += 1
-                        put(limbs[group, cohort, period], base, bits, 1)
+                    worth(bits, base, count[group, cohort], limbs[group, cohort], period)
                 i += 1
         if cohort >= 0 and (far or unit):
             finish(group, cohort, counted, begun, latest, mode, unit, period_of, newest, returned, over, extent,
                    actor - begin)  # fmt: skip
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def worth(bits: int, base: int, count: np.ndarray, limbs: np.ndarray, period: int) -> None:
+    """Add the value of a return to its period; what is not finite adds nothing."""
+    if (bits >> 52) & INFINITE != INFINITE:
+        count[period] += 1
+        put(limbs[period], base, bits, 1)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
