@@ -26,7 +26,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from trackway.plan import registry
-from trackway.plan.component import Component, Contract, Query, Transform
+from trackway.plan.component import Component, Contract, Query, Source, Transform
 from trackway.plan.config import NAMES, Project
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -87,6 +87,9 @@ def _kind_page(kind: str) -> str:
     if kind == "transforms":
         lines.append("Every transform has these options:\n")
         lines.append(_table(list(options(Transform, shared=True))))
+    if kind == "sources":
+        lines.append("Every source has these options:\n")
+        lines.append(_table(list(options(Source, shared=True))))
     if kind == "queries":
         lines.append("Every question has these options; [expressions](config.md#expressions) has what they hold:\n")
         lines.append(_table([option for option in options(Query, shared=True) if "." not in option.name]))

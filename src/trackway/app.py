@@ -24,6 +24,7 @@ from trackway.plan.naming import Cohort, Naming
 from trackway.sources.file import File
 from trackway.store.as_of import version_of
 from trackway.store.columns.ask import ask
+from trackway.store.columns.people import Cell
 from trackway.store.columns.shards import Columns
 from trackway.store.columns.view import View
 from trackway.store.columns.whereabouts import whereabouts
@@ -128,14 +129,20 @@ class Workspace:
         return made
 
     def ask(
-        self, question: Mapping[str, Any] | str, *, engine: str = "columns", as_of: str | int | None = None
-    ) -> Answer:
+        self, question: Mapping[str, Any] | str, *, engine: str = "columns", as_of: str | int | None = None,
+        people: Mapping[str, Any] | str | None = None,
+    ) -> Answer:  # fmt: skip
         """The answer to a question, by the columns or by the reference SQL (`engine="sql"`), as it was known as of a
-        lake version or a moment.
+        lake version or a moment. With `people`, the actors behind one of its cells, such as `step=2,dropped`, instead.
         """
         query, now, zone = self.question(question), time.time_ns() // 1_000, self.plan.project.timezone
         version = version_of(self.lake, as_of, zone=zone, now=now)
-        return ask(query, self.columns, zone=zone, now=now, engine=engine, version=version, naming=self.plan.naming)
+        cell = None if people is None else Cell.read(people)
+        precisions = {name: s.precision.micros for name, s in self.plan.sources.items() if s.precision is not None}
+        return ask(
+            query, self.columns, zone=zone, now=now, engine=engine, version=version, naming=self.plan.naming, cell=cell,
+            precisions=precisions,
+        )  # fmt: skip
 
     def difference(
         self, question: Mapping[str, Any] | str, before: str | int, after: str | int | None = None

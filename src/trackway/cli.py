@@ -231,6 +231,9 @@ def ask(  # noqa: PLR0913, PLR0917 - the options of a verb
     as_of: Annotated[
         str, typer.Option(help="What was known as of a lake version or a moment such as -7d.", metavar="VERSION|TIME")
     ] = "",
+    people: Annotated[
+        str | None, typer.Option(help="List the actors of a cell, such as 'step=2,dropped'.", metavar="CELL")
+    ] = None,
 ) -> None:
     """Ask a question; in a terminal the answer is drawn."""
     from trackway.api.form import as_csv as rows_as_csv
@@ -242,7 +245,7 @@ def ask(  # noqa: PLR0913, PLR0917 - the options of a verb
         raise QuestionError(f"no engine '{engine}'", path="engine", hint="columns or sql")
     with workspace(context) as opened:
         asked = read_question(question, opened.plan.queries)
-        answer = opened.ask(asked, engine=engine, as_of=as_of)
+        answer = opened.ask(asked, engine=engine, as_of=as_of, people=people)
     if as_json:
         say_json(answer.as_json())
     elif as_csv:

@@ -55,6 +55,17 @@ def test_the_reference_gives_the_same_rows(client, asked):
     )
 
 
+def test_the_people_behind_a_cell_are_listed(client):
+    params = {"saved": "signups", "people": "step=1,dropped"}
+    listed = client.get("/api/people", params=params).json()
+    assert (listed["type"], listed["totals"]["actors"], len(listed["rows"])) == ("people", 1, 1)
+    assert set(listed["rows"][0]) == {"actor", "step_1", "step_2"}
+    assert client.post("/api/ask", params=params, json="signups").json()["rows"] == listed["rows"]
+    assert client.get("/api/people", params={"saved": "signups"}).json()["totals"]["actors"] == 3
+    wrong = client.get("/api/people", params=params | {"people": "stage=1"}).json()
+    assert (wrong["ok"], wrong["hint"]) == (False, "did you mean 'step'?")
+
+
 def test_an_earlier_version_of_the_lake_can_be_asked(client):
     version = client.post("/api/ask", json=TREND).json()["stands_on"]["lake_version"]
     again = client.post(f"/api/ask?as_of={version}", json=TREND).json()

@@ -106,6 +106,14 @@ def test_answers_are_drawn_for_people(trackway, filled, question, seen):
     assert [text for text in [*seen, "lake version", "exact"] if text not in out] == []
 
 
+def test_the_people_behind_a_cell_are_listed_and_drawn(trackway, filled):
+    code, out, _ = trackway("-C", filled, "ask", "signups", "--people", '{"step": 1, "dropped": true}', "--json")
+    assert (code, json.loads(out)["totals"]) == (0, {"actors": 1, "rows": 1})
+    name = json.loads(out)["rows"][0]["actor"]
+    _, drawn, _ = trackway("-C", filled, "ask", "signups", "--people", "step=1,dropped")
+    assert name in drawn
+
+
 def test_an_answer_can_be_csv_and_asked_of_the_reference_and_of_an_earlier_version(trackway, filled):
     question = json.dumps(shop.RETENTION)
     _, csv, _ = trackway("-C", filled, "ask", "-", "--csv", stdin=question)

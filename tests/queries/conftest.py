@@ -7,6 +7,7 @@ import pytest
 from people import store
 from trackway.plan.config import component
 from trackway.store.columns.ask import ask
+from trackway.store.columns.people import Cell
 from trackway.store.columns.shards import Columns
 from trackway.store.lake import Lake
 
@@ -29,3 +30,9 @@ def asked(tmp_path):
         return folded
 
     return ask_of
+
+
+@pytest.fixture
+def asked_people(asked):
+    """Lists the actors of a cell of a story by both engines, which must agree."""
+    return lambda story, question, cell, **options: asked(story, question, cell=Cell.read(cell), **options)

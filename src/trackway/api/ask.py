@@ -43,12 +43,13 @@ class Desk:
         self._patience = patience
 
     def ask(self, asked: Mapping[str, Any] | str, options: Mapping[str, str]) -> Answer:
-        """The answer, at most MOST_ROWS rows of it. `options`: `engine` and `as_of`. Raises TrackwayError."""
+        """The answer, at most MOST_ROWS rows of it. `options`: `engine`, `as_of` and `people`. Raises TrackwayError."""
         engine = options.get("engine") or "columns"
         if engine not in ENGINES:
             raise QuestionError(f"no engine '{engine}'", path="engine", hint="columns or sql")
         with self._turn():
-            answer = self.workspace.ask(asked, engine=engine, as_of=options.get("as_of"))
+            as_of, people = options.get("as_of"), options.get("people")
+            answer = self.workspace.ask(asked, engine=engine, as_of=as_of, people=people)
         if len(answer.rows) <= MOST_ROWS:
             return answer
         note = f"Only the first {MOST_ROWS:,} of {len(answer.rows):,} rows are shown."
@@ -98,6 +99,18 @@ async def body(request: Request) -> dict[str, Any] | str:
 def routes(desk: Desk) -> APIRouter:
     """`/api/ask`, both ways."""
     router = APIRouter()
+
+    @router.get("/api/people")
+    def people(request: Request) -> Response:
+        """The actors behind a cell of an answer: a question as for `/api/ask`, and `people=step=2,dropped`.
+
+        A cell is what its row says of itself (`step`, `time`, `country`, …) and what the question adds (`dropped`), as
+        text or as a JSON object; `limit` in it says how many actors are listed. Left out, it is the whole answer.
+        """
+        items = request.query_params.multi_items()
+        options = {"people": "", **dict(items)}
+        asked = options.get("saved") or address.question(options.get("type", ""), items)
+        return json_response(desk.ask(asked, options).as_json())
 
     @router.get("/api/ask")
     def by_address(request: Request) -> Response:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
+from trackway.errors import QuestionError
 from trackway.model.condition import Condition
 from trackway.model.event import Block
 from trackway.model.schema import Kind, Names, Schema
+from trackway.model.time import Duration
 from trackway.plan.naming import Cohort, Expression, Naming, Session
 
 if TYPE_CHECKING:
@@ -116,6 +118,9 @@ class Source(Component):
     """Where payloads come from. A pulling source implements `read`; a listener is served by the doors."""
 
     kind: ClassVar[str] = "sources"
+    precision: Duration | None = None
+    """How exactly the times of its events are stated, such as `1s` for whole seconds: the event happened at its time or
+    less than this after it. Exact when left out. Questions tell what depends on it (`robust` of a funnel)."""
 
     def read(
         self, name: str, keep: Keep, cursors: Mapping[str, str], stop: threading.Event
@@ -243,6 +248,19 @@ class Query(Component):
     @abstractmethod
     def answer(self, partial: Any, context: Any) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
         """Rows, totals and notes of a merged partial."""
+
+    def people(self, partial: Any, context: Any, cell: Any) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
+        """The actors behind a cell of the answer (`store.columns.people.Cell`): rows, totals and notes.
+
+        They are as many as the cell says. Raises QuestionError for a cell there is not.
+        """
+        raise QuestionError("this question cannot list actors", path="people")
+
+    def people_by_sql(
+        self, run: Callable[[str], pa.Table], context: Any, cell: Any
+    ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
+        """The same from the reference alone."""
+        raise QuestionError("this question cannot list actors", path="people")
 
     @abstractmethod
     def sql(self, schema: Schema, context: Any) -> str:

@@ -7,8 +7,8 @@ or an old version of the lake.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from trackway.store.columns.cost import Cost, by_columns
 from trackway.store.columns.evaluate import UNFIT, unanswerable
 from trackway.store.columns.folding import merged
 from trackway.store.columns.limits import Limits
+from trackway.store.columns.people import Cell
 from trackway.store.columns.reading import LEFT_OUT
 from trackway.store.columns.sampling import Result, Sampling, ladder, refined, share_of, stands_on
 from trackway.store.columns.shards import Columns
@@ -48,20 +49,27 @@ def ask(  # noqa: PLR0913
     naming: Naming | None = None,
     sample: str | float | None = None,
     limits: Limits | None = None,
+    cell: Cell | None = None,
+    precisions: Mapping[str, int] | None = None,
 ) -> Answer:
     """The answer to a question as of a lake version (default: now).
 
     `zone` is the calendar of days and weeks; `now` (microseconds, default: the clock) what `-30d` counts from;
     `naming` are the expressions, sessions and cohorts of the file; `sample` asks only so many actors
-    (`sampling.share_of`) and gives every number an interval. `stands_on` says the lake version, how many events
+    (`sampling.share_of`) and gives every number an interval; a `cell` asks for its actors instead; `precisions`
+    (source -> microseconds) is how exactly times are stated. `stands_on` says the lake version, how many events
     and actors were there, whether it is exact, how long it took and which engine answered. Raises ConditionError
     or QuestionError; TooSparse for a sample that says nothing, TooSlow and Cancelled as `limits` have it.
     """
     begin = time.perf_counter()
     if engine not in ENGINES:
         raise QuestionError(f"unknown engine '{engine}'", hint=suggest(engine, ENGINES))
-    asking = Asking.of(query, columns, zone, now, version, naming, limits)
+    asking = replace(
+        Asking.of(query, columns, zone, now, version, naming, limits), cell=cell, precisions=precisions or {}
+    )
     context = asking.context() if engine == "columns" else None
+    if sample is not None and cell is not None:
+        raise QuestionError("a sample lists nobody", path="sample", hint="ask for people without a sample")
     if sample is not None:
         answer = asking.sampled(context, sample)
     else:
@@ -121,6 +129,8 @@ class Asking:
     version: int | None
     naming: Naming
     limits: Limits
+    cell: Cell | None = None
+    precisions: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(  # noqa: PLR0913, PLR0917
@@ -150,7 +160,9 @@ class Asking:
         view = derive(view, closure, names.schema, self.zone) if closure else view
         if view is None:
             return None
-        return Context(view.schema, self.zone, self.now, view.oldest, view.newest, view)
+        return Context(
+            view.schema, self.zone, self.now, view.oldest, view.newest, view, precisions=self.precisions
+        )  # fmt: skip
 
     def _names(self, schema: Any, version: int) -> Names:
         return Names(self.naming, schema, self.zone, self.now, Membership(self.columns.lake, version, self.naming.root))
@@ -161,6 +173,8 @@ class Asking:
         for _ in range(self.query.passes(context)):
             context = replace(context, prepared=self.query.prepare(context))
             context = replace(context, found=merged(self.query, view.shards, context, self.limits))
+        if self.cell is not None:
+            return self._answer(context, self.query.people(context.found, context, self.cell), None)
         return self._answer(context, self.query.answer(context.found, context), None)
 
     def sampled(self, context: Context | None, sample: str | float) -> Answer:
@@ -184,7 +198,11 @@ class Asking:
         view, (rows, totals, notes) = context.columns_view, result
         notes = [*notes, *remarks(view)]
         said = _stands_on(view.version, view.rows, view.actors, "columns")
-        return Answer(_type(self.query), rows, said | stands_on(sample) if sample else said, notes, totals)
+        return Answer(self._type, rows, said | stands_on(sample) if sample else said, notes, totals)
+
+    @property
+    def _type(self) -> str:
+        return "people" if self.cell is not None else type(self.query).__module__.rpartition(".")[2]
 
     # ── by the reference ────────────────────────────────────────────────────────────────────────────
 
@@ -203,12 +221,15 @@ class Asking:
             events, actors, oldest, newest = connection.execute(count).fetchall()[0]
             if closure:
                 attach(connection, closure, stored)
-            context = Context(names.schema, self.zone, self.now, oldest, newest)
+            context = Context(names.schema, self.zone, self.now, oldest, newest, precisions=self.precisions)
+            run = run_on(connection, self.limits)
             with self.limits.interrupting(connection.interrupt):
-                run = run_on(connection, self.limits)
-                rows, totals, notes = self.query.by_sql(run, context)
+                if self.cell is None:
+                    rows, totals, notes = self.query.by_sql(run, context)
+                else:
+                    rows, totals, notes = self.query.people_by_sql(run, context, self.cell)
                 notes = [*notes, *remarks_by_sql(run, key, events)]
-        return Answer(_type(self.query), rows, _stands_on(version, events, actors, "sql"), notes, totals)
+        return Answer(self._type, rows, _stands_on(version, events, actors, "sql"), notes, totals)
 
     def cost_by_sql(self) -> Cost:
         """What is known of the cost when the lake has to answer: how much there is to read."""
@@ -233,10 +254,6 @@ def run_on(connection: duckdb.DuckDBPyConnection, limits: Limits) -> Callable[[s
             raise unanswerable("the question", error) from error
 
     return run
-
-
-def _type(query: Query) -> str:
-    return type(query).__module__.rpartition(".")[2]
 
 
 def _stands_on(version: int, events: int, actors: int, engine: str) -> dict[str, Any]:

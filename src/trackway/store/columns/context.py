@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -54,6 +54,8 @@ class Context:
     found: Any = None
     """The merged partial of the pass before."""
     prepared: Any = field(default=None, repr=False)
+    precisions: Mapping[str, int] = field(default_factory=dict)
+    """Source -> how exactly it states times, microseconds; sources that are not here are exact."""
     portion: Portion | None = None
     """What of the view is sampled; None for all of it."""
 

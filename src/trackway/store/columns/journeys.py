@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from trackway.store.columns.folds.lines import ROW, gather
 from trackway.store.columns.folds.matching import Automaton, Lines
 from trackway.store.columns.groups import Groups, groups
 from trackway.store.columns.lanes import Lane, Mask, nothing, over, times
+from trackway.store.columns.orders import Spread, bounds
 from trackway.store.columns.view import Shard
 
 NEVER = fold.NEVER
@@ -40,6 +41,8 @@ class Journeys:
     """Place among the actors of the view."""
     until: np.ndarray | None = None
     """Until when the chain might have gone on, microseconds; None: as long as the window after its first step."""
+    bounds: np.ndarray | None = None
+    """The fewest and the most steps over all orders of equal and imprecise times, and whether these are only bounds."""
 
     def there(self, step: int) -> np.ndarray:
         """The rows whose chain has a step, counted from 0."""
@@ -50,6 +53,7 @@ class Journeys:
         return Journeys(
             self.depth[rows], self.moments[:, rows], self.group[..., rows] if self.group.size else self.group,
             self.actor[rows], None if self.until is None else self.until[rows],
+            None if self.bounds is None else self.bounds[:, rows],
         )  # fmt: skip
 
 
@@ -59,16 +63,27 @@ def nobody(steps: int) -> Journeys:
     return Journeys(np.zeros(0, np.uint8), np.zeros((steps, 0), np.int64), none, none)
 
 
+def of_units(units: Sequence[tuple[str | None, Sequence[int | None]]], steps: int) -> tuple[Journeys, list[str | None]]:
+    """The table of some actors and the times of their chains, null for a step they lack; and their names."""
+    times = [[NEVER if time is None else time for time in [*chain, *[None] * steps][:steps]] for _, chain in units]
+    moments = np.array(times, np.int64).reshape(-1, steps).T
+    places = {name: place for place, name in enumerate(dict.fromkeys(name for name, _ in units))}
+    actor = np.array([places[name] for name, _ in units], np.int64)
+    return Journeys(np.full(len(units), steps, np.uint8), moments, np.zeros(0, np.int64), actor), list(places)
+
+
 def merged(partials: Iterable[Journeys]) -> Journeys:
     """One table; shards have no actor in common."""
     parts = list(partials)
     ends = [part.until for part in parts if part.until is not None]
+    bounds = [part.bounds for part in parts if part.bounds is not None]
     return Journeys(
         np.concatenate([part.depth for part in parts]),
         np.concatenate([part.moments for part in parts], axis=1),
         np.concatenate([part.group for part in parts], axis=-1),
         np.concatenate([part.actor for part in parts]),
         np.concatenate(ends) if ends else None,
+        np.concatenate(bounds, axis=1) if bounds else None,
     )
 
 
@@ -106,6 +121,8 @@ class Prepared:
     held: Groups | None
     asked: Asked
     automaton: Automaton
+    spread: Spread | None = None
+    """What it takes to try orders, when asked to."""
 
 
 def prepare(context: Context, steps: Mask, by: Sequence[str], hold: Sequence[str], asked: Asked) -> Prepared:
@@ -120,7 +137,8 @@ def prepare(context: Context, steps: Mask, by: Sequence[str], hold: Sequence[str
 def folded(shard: Shard, context: Context, made: Prepared, span: Span) -> Journeys:
     """The table of one shard."""
     if made.asked.plain and made.held is None:
-        return _plain(shard, context, made, span)
+        table = _plain(shard, context, made, span)
+        return table if made.spread is None else replace(table, bounds=bounds(shard, context, made.spread, span))
     return _general(shard, context, made, span)
 
 

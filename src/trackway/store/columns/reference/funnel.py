@@ -43,11 +43,22 @@ journeys as (select row_number() over () as id, actor, len(f.m) as depth, f.m as
 members as (select * from journeys)"""
 
 
-def rows(table: str, before: Sequence[int], groups: int, top: int | None, *, apart: bool = True) -> str:
-    """The rows of the answer from the table, whose groups are `g0 g1 …`; also `place` of the group, and `rest`.
+ROWS = """select c.*, f.units as whole, b.units as earlier
+from counted c join counted f on f.place = c.place and f.i is not distinct from c.i and f.step = 1
+left join counted b on b.place = c.place and b.i is not distinct from c.i and b.step = c.before
+order by c.i, c.place, c.step"""
+"""The rows of an answer, from `counted`."""
 
-    `before` is, for each step, the step (from 1) its `step_rate` is of; 0 for the first. `apart` says that
-    nobody is in two groups.
+
+def rows(  # noqa: PLR0913
+    table: str, before: Sequence[int], groups: int, top: int | None, *,
+    apart: bool = True, edges: Sequence[int] = (), robust: bool = False,
+) -> str:  # fmt: skip
+    """Common table expressions from the table on: `grouped`, each unit in its cells, and `counted`, the cells.
+
+    Groups are `g0 g1 …`, also `place` of the group, and `rest`; `i` is the beginning of the interval, when there are
+    `edges`. `before` is, for each step, the step (from 1) its `step_rate` is of; 0 for the first. `apart` says that
+    nobody is in two groups, `robust` that there is a table `bounds`.
     """
     distinct = "" if apart else "distinct "
     keys = [f"g{i}" for i in range(groups)]
@@ -57,18 +68,21 @@ def rows(table: str, before: Sequence[int], groups: int, top: int | None, *, apa
     shown = "true" if top is None else f"r.place <= {top}"
     values = "".join(f", case when {shown} then r.{key} end as {key}" for key in keys)
     steps = ", ".join(f"({k + 1}, {earlier})" for k, earlier in enumerate(before))
+    begun = f" asof join (select unnest({list(edges[:-1])}::bigint[]) as i) on m[1] >= i" if edges else ""
+    limits = " left join bounds using (actor)" if robust else ""
     return f"""{table},
 sized as (select count(*) as total{listed} from members group by all),
 ranked as (select *, row_number() over (order by {order}) as place from sized),
-grouped as (select {distinct}j.id, j.actor, j.m, least(r.place, {top or "r.place"} + 1) as place,
-            not ({shown}) as rest{values} from members j join ranked r on {same}),
+timed as (select members.*, {"i" if edges else "null::bigint"} as i, {"low, high" if robust else "0 as low, 0 as high"}
+          from members{begun}{limits}),
+grouped as (select {distinct}j.id, j.actor, j.m, j.i, j.low, j.high, least(r.place, {top or "r.place"} + 1) as place,
+            not ({shown}) as rest{values}
+            from timed j join ranked r on {same}),
 steps(step, before) as (values {steps}),
-counted as (select step, before, place, rest{listed},
+counted as (select step, before, i, place, rest{listed},
     count(*) filter (m[step] is not null) as units,
     count(distinct actor) filter (m[step] is not null) as actors,
+    count(*) filter (low >= step) as low, count(*) filter (high >= step) as high,
     median(m[step] - m[1]) filter (m[step] is not null) / {MICROS} as median_seconds,
     median(m[step] - m[before]) filter (m[step] is not null) / {MICROS} as step_median_seconds
-  from grouped cross join steps group by all)
-select c.*, c.units / nullif(f.units, 0) as rate, c.units / nullif(b.units, 0) as step_rate
-from counted c join counted f on f.place = c.place and f.step = 1
-left join counted b on b.place = c.place and b.step = c.before order by c.place, c.step"""
+  from grouped cross join steps group by all)"""
