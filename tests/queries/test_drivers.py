@@ -155,7 +155,8 @@ def test_fifteen_p_values_of_benjamini_and_hochberg():
 # ── against the naive loops ─────────────────────────────────────────────────────────────────────────
 
 OPTIONS = [
-    {}, {"where": "event <> 'C'"}, {"from": "2026-01-05T00:02", "to": "2026-01-06"}, {"landmark": "2m"}, {"within": "2m"},
+    {}, {"where": "event <> 'C'"}, {"from": "2026-01-05T00:02", "to": "2026-01-06"}, {"landmark": "2m"},
+    {"within": "2m"},
     {"steps": ["event in ('A', 'B')", "x = 1 or event = 'Ü x'", "event = 'C'"]}, {"least": 12},
     {"steps": ["event = 'A'", "event = 'A'"], "landmark": "1d"}, {"properties": ["event", "x"], "within": "2d"},
 ]  # fmt: skip
@@ -170,11 +171,11 @@ def test_tables_are_those_of_the_naive_loops(crowd, more):
     answer = crowd.ask(question)
     length = {"2m": 2 * MINUTE, "2d": 2 * DAY, "1d": DAY, "14d": 14 * DAY, None: None}
     monday = 1_767_571_200_000_000
+    begin, end = (monday + 2 * MINUTE, monday + DAY) if "from" in question else (-math.inf, math.inf)
     found, whole = oracle_drivers.drivers(
         crowd.events, [TESTS[step] for step in question["steps"]], length[question.get("within", "14d")],
-        TESTS[question.get("where", "true")], properties=question.get("properties", ["x", "y"]), least=question["least"],
-        landmark=length[question.get("landmark")],
-        start=monday + 2 * MINUTE if "from" in question else -math.inf, end=monday + DAY if "to" in question else math.inf,
+        TESTS[question.get("where", "true")], properties=question.get("properties", ["x", "y"]),
+        least=question["least"], landmark=length[question.get("landmark")], start=begin, end=end,
     )  # fmt: skip
     assert (answer.totals["actors"], answer.totals["converted"]) == whole
     rows = {(row["kind"], row["name"], row["value"]): row for row in answer.rows}

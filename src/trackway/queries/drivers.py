@@ -126,7 +126,7 @@ class Drivers(Query):
         if self.properties is not None:
             return self._named(schema)
         plain = [name for name, kind in schema.items() if kind in KINDS and (name == "source" or name not in ENVELOPE)]
-        return [name for name in plain if 1 < values(name) <= self.values]
+        return [name for name in plain if 0 < values(name) <= self.values]
 
     def prepare(self, context: Context) -> Prepared:
         """The funnel's own, and the columns to compare."""
