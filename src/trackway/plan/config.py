@@ -168,7 +168,8 @@ def _model(cls: type[BaseModel], table: Any, path: str, errors: list[ConfigError
     except ValidationError as error:
         errors.extend(_readable(cls, path, item) for item in error.errors())
     except TrackwayError as error:
-        errors.append(ConfigError(error.message, path=path, hint=error.hint))
+        where = f"{path}.{error.path}" if error.path else path
+        errors.append(ConfigError(error.message, path=where, hint=error.hint))
     return None
 
 
