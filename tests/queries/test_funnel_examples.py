@@ -246,7 +246,8 @@ def test_a_session_is_not_cut_at_midnight(asked):
 
 def test_a_group_is_taken_from_the_event_the_attribution_names(asked):
     story = people(
-        ann=[("A", "0m", {"ad": "x"}), ("A", "1m", {"ad": "y"}), ("B", "2m", {"ad": "z"})], bob=[("A", "0m", {"ad": "x"})]
+        ann=[("A", "0m", {"ad": "x"}), ("A", "1m", {"ad": "y"}), ("B", "2m", {"ad": "z"})],
+        bob=[("A", "0m", {"ad": "x"})],
     )
     found = {}
     for attribution in ("first", "last", "step 1", "step 2", "all"):
@@ -271,7 +272,12 @@ def test_the_groups_of_all_are_together_nobody_twice_in_the_rest(asked):
 
 
 def test_nobody_is_an_answer_to_every_option(asked):
-    for more in ({"order": "strict"}, {"count": "sessions"}, {"count": "entries", "hold": "event"}, {"within": "1 session"}):
+    for more in (
+        {"order": "strict"},
+        {"count": "sessions"},
+        {"count": "entries", "hold": "event"},
+        {"within": "1 session"},
+    ):
         answer = asked(people(ann=[("X", "0m")]), {"type": "funnel", "steps": steps("AB")} | more)
         assert (reached(answer), answer.totals["rate"]) == ([0, 0], None)
 

@@ -178,7 +178,7 @@ class Funnel(Query):
             there = table.there(k) if k else np.arange(len(table.depth))
             whole = median(table.moments[k, there] - table.moments[0, there]) if k else None
             last = median(table.moments[k, there] - table.moments[before - 1, there]) if before > 1 else whole
-            actors = len(there) if self.count == "actors" else len(np.unique(table.actor[there]))
+            actors = len(there) if self.count == "actors" else table.actors(there)
             rows.append(
                 {"step": k + 1, "name": name, **labels} | self._row(
                     len(there), actors, whole, last,
@@ -217,7 +217,7 @@ class Funnel(Query):
         taken = np.sort(table.moments[-1, done] - table.moments[0, done])
         last = min(context.newest or 0, context.span(self.from_, self.to).end - 1)
         until, closed = (table.moments[0], last - self.within.micros) if table.until is None else (table.until, last)
-        actors = len(table.depth) if self.count == "actors" else len(np.unique(table.actor))
+        actors = len(table.depth) if self.count == "actors" else table.actors()
         units: dict[str, Any] = {} if self.count == "actors" else {self.count: len(table.depth)}
         return units | {
             "actors": actors,
@@ -292,7 +292,7 @@ class Funnel(Query):
         if not rows and not names:
             rows = self._rows(journeys.nobody(steps), {})
         table = self.journeys(context.schema, context)
-        ends = run(f"{table} select actor, depth, m[1] as b, m[{steps}] as e, until from journeys")
+        ends = run(f"{table} select actor, depth, m[1] as b, m[{steps}] as e, until from journeys order by actor")
         depth, until = ends["depth"].to_numpy(), ends["until"].to_numpy()
         moments = np.stack([ends["b"].to_numpy(), ends["e"].fill_null(journeys.NEVER).to_numpy()])
         actor = ends["actor"].dictionary_encode().combine_chunks().indices.to_numpy()
