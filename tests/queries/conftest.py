@@ -1,7 +1,5 @@
 """Asking questions of stories."""
 
-from itertools import count
-
 import pytest
 
 from people import store
@@ -14,11 +12,15 @@ from trackway.store.lake import Lake
 
 @pytest.fixture
 def asked(tmp_path):
-    """Asks a question of a story by both engines, which must agree; every story has a lake of its own."""
-    places = count()
+    """Asks a question of a story by both engines, which must agree.
+
+    Every story has a lake of its own; without one, the last is asked again.
+    """
+    told = []
 
     def ask_of(story, question, **options):
-        place = tmp_path / str(next(places))
+        told.extend([story] if story or not told else [])
+        place = tmp_path / str(len(told))
         lake = Lake(place / "lake")
         if story:
             store(lake, story)

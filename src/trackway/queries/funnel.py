@@ -223,7 +223,7 @@ class Funnel(Query):
             there = table.there(k) if k else np.arange(len(table.depth))
             whole = median(table.moments[k, there] - table.moments[0, there]) if k else None
             last = median(table.moments[k, there] - table.moments[before - 1, there]) if before > 1 else whole
-            actors = len(there) if self.count == "actors" else len(np.unique(table.actor[there]))
+            actors = len(there) if self.count == "actors" else table.actors(there)
             limits = None if table.bounds is None else orders.least_and_most(table.bounds, k)
             rows.append(
                 {"step": k + 1, "name": name, **labels} | self._row(
@@ -262,7 +262,7 @@ class Funnel(Query):
         """Who converted and how long it took; `open`: those who stopped but may still go on."""
         done = np.flatnonzero(table.depth == len(self.steps))
         taken = np.sort(table.moments[-1, done] - table.moments[0, done])
-        actors = len(table.depth) if self.count == "actors" else len(np.unique(table.actor))
+        actors = len(table.depth) if self.count == "actors" else table.actors()
         units: dict[str, Any] = {} if self.count == "actors" else {self.count: len(table.depth)}
         totals = units | {
             "actors": actors,
@@ -449,7 +449,8 @@ class Funnel(Query):
         joined = " join bounds using (actor)" if self.robust else ""
         ends = run(
             f"{self.journeys(context.schema, context)} "
-            f"select actor, depth, m[1] as b, m[{steps}] as e, until{limits} from journeys{joined}"
+            f"select actor, depth, m[1] as b, m[{steps}] as e, until{limits} from journeys{joined} "
+            "order by actor"
         )
         moments = np.stack([ends["b"].to_numpy(), ends["e"].fill_null(journeys.NEVER).to_numpy()])
         actor = ends["actor"].dictionary_encode().combine_chunks().indices.to_numpy()

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from trackway.web.charts.funnel import groups
 from trackway.web.charts.retention import cohorts, overall
-from trackway.web.charts.scale import day, full, lasting, plain, share
+from trackway.web.charts.scale import counted, day, full, lasting, plain, share
 from trackway.web.charts.trend import series
 
 if TYPE_CHECKING:
@@ -81,16 +81,17 @@ def _funnel(rows_: Sequence[dict[str, Any]], out: Console) -> None:
     for name, steps in shown.items():
         if name:
             out.print(Text(name, "bold"))
-        table = grid("", "step", ">actors", ">of first", "", ">lost", ">median")
+        unit = counted(steps[0])
+        table = grid("", "step", f">{unit}", ">of first", "", ">lost", ">median")
         before = None
         for row in steps:
-            lost = f"-{full(before - row['actors'])}" if before is not None else ""
+            lost = f"-{full(before - row[unit])}" if before is not None and before >= row[unit] else ""
             median = lasting(row.get("median_seconds")) if row["step"] > 1 else ""
             drawn = bar(row["rate"] or 0, max(10, min(40, out.width - 70)))
             table.add_row(
-                str(row["step"]), plain(row["name"]), full(row["actors"]), share(row["rate"]), drawn, lost, median
+                str(row["step"]), plain(row["name"]), full(row[unit]), share(row["rate"]), drawn, lost, median
             )
-            before = row["actors"]
+            before = row[unit]
         out.print(table)
     if left:
         out.print(Text(f"and {left:,} smaller groups", "dim"))

@@ -13,7 +13,8 @@ from trackway.web.charts.trend import series
 MOST = 200
 """Rows shown on a page; the files have all of them."""
 TITLES = {
-    "step": "", "name": "Step", "actors": "Actors", "rate": "Of the first", "median_seconds": "Median time",
+    "step": "", "name": "Step", "actors": "Actors", "entries": "Entries", "sessions": "Sessions",
+    "rate": "Of the first", "median_seconds": "Median time",
     "step_rate": "Of the step before", "step_median_seconds": "Median from there", "value": "Value", "time": "From",
 }  # fmt: skip
 

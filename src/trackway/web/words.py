@@ -10,7 +10,7 @@ from typing import Any
 from trackway.plan.component import Answer
 from trackway.web.charts.funnel import groups
 from trackway.web.charts.retention import cohorts, overall
-from trackway.web.charts.scale import day, full, lasting, plain, share
+from trackway.web.charts.scale import counted, day, full, lasting, plain, share
 from trackway.web.charts.trend import series
 
 EVERY = {"1h": "hour", "1d": "day", "1w": "week", "7d": "week", "1mo": "month", "1m": "minute"}
@@ -115,8 +115,9 @@ def prompt(type_: str) -> tuple[str, str]:
 def of_funnel(answer: Answer) -> list[Number]:
     """Conversion of the whole, its two ends, how long it takes, and the step or the groups that differ most."""
     shown, _ = groups(answer.rows, most=1_000_000)
-    first = answer.totals.get("actors", sum(steps[0]["actors"] for steps in shown.values()))
-    last = answer.totals.get("converted", sum(steps[-1]["actors"] for steps in shown.values()))
+    unit = counted(answer.rows[0])
+    first = answer.totals.get(unit, sum(steps[0][unit] for steps in shown.values()))
+    last = answer.totals.get("converted", sum(steps[-1][unit] for steps in shown.values()))
     found: list[Number] = [(share(last / first if first else None), "converted"), (full(first), "began")]
     found.append((full(last), "reached the end"))
     if len(shown) > 1:
@@ -126,7 +127,7 @@ def of_funnel(answer: Answer) -> list[Number]:
     steps = next(iter(shown.values()))
     if steps[-1].get("median_seconds") is not None:
         found.append((lasting(steps[-1]["median_seconds"]), "median to convert"))
-    falls = [(a["actors"] - b["actors"], plain(b["name"])) for a, b in pairwise(steps)]
+    falls = [(a[unit] - b[unit], plain(b["name"])) for a, b in pairwise(steps)]
     if falls and first and max(falls)[0]:
         found.append((full(max(falls)[0]), f"lost before {max(falls)[1]}"))
     return found

@@ -106,7 +106,8 @@ def automaton(rules: Rules, within: int, sessions: int) -> Automaton:
         np.array([rules.depth(done) for done in states], np.int64),
         np.array([rules.forbidden(done) << rules.steps for done in states], np.int64),
         (1 << rules.steps) - 1,
-        _bits([k for k in range(rules.steps) if follow[0, k] >= 0]),
+        np.array([_bits(np.flatnonzero(row >= 0).tolist()) for row in follow], np.int64),
         within,
         sessions,
+        bool(rules.excluded),
     )

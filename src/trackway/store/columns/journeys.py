@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -22,6 +23,8 @@ NEVER = fold.NEVER
 """The time of a step a chain does not have."""
 NOWHERE = -1
 """The group of a chain that has no event to take it from."""
+ROWS = 1 << 16
+"""Events gathered at a time, unless one actor alone has more."""
 COUNTS = ("actors", "entries", "sessions")
 MODES = ("any", "first_entry", "reentry")
 
@@ -47,6 +50,11 @@ class Journeys:
     def there(self, step: int) -> np.ndarray:
         """The rows whose chain has a step, counted from 0."""
         return np.flatnonzero((self.depth > step) & (self.moments[step] != NEVER))
+
+    def actors(self, rows: np.ndarray | None = None) -> int:
+        """How many actors some rows (all) are of; the rows of one actor stand together."""
+        who = self.actor if rows is None else self.actor[rows]
+        return int(np.count_nonzero(who[1:] != who[:-1])) + (len(who) > 0)
 
     def of(self, rows: np.ndarray) -> Journeys:
         """Some of the rows, in their order."""
@@ -162,29 +170,45 @@ def _plain(shard: Shard, context: Context, made: Prepared, span: Span) -> Journe
 
 
 def _general(shard: Shard, context: Context, made: Prepared, span: Span) -> Journeys:
+    """Some actors at a time, so that what is gathered of them stays in the caches."""
     view, asked = shard.view, made.asked
-    mine, actors = slice(view.first[shard.begin], view.first[shard.end]), shard.end - shard.begin
-    room = int(np.sum(view.hi[mine] - view.lo[mine]))
     key = nothing(view) if made.held is None else over(made.held.arrays, np.zeros(0, np.uint8))
     sizes, seen = held(made.held)
     by_session = asked.sessions > 0 or asked.count == "sessions"
-    lines = Lines(np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64),
-                  np.empty(room if len(sizes) else 0, np.int64), np.empty(room, np.int64))  # fmt: skip
-    starts, last = np.empty(actors + 1, np.int64), np.zeros(actors, np.int64)
-    closed = np.zeros((2, max(room, actors) if by_session else 0), np.int64)
-    gather(
-        view.first, view.run, view.lo, view.hi, shard.begin, shard.end, *made.steps.parts,
-        made.time.addresses, made.time.like, key.addresses, key.like, sizes, seen,
-        span.start, span.end, context.cuts(span), asked.timeout if by_session else 0,
-        made.automaton.steps, made.automaton.begins, lines, starts, last, closed,
-    )  # fmt: skip
+    parts, room = _parts(shard)
+    time, bits, session, place = (np.empty(room, np.int64) for _ in range(4))
+    lines = Lines(time, bits, session, np.empty(room if len(sizes) else 0, np.int64), place)
+    closed = np.zeros((2, room if by_session else 0), np.int64)
     unit = fold.Unit(COUNTS.index(asked.count), MODES.index(asked.mode), asked.timeout, sizes, seen)
-    rows = fold.journeys(lines, starts, made.automaton, unit, last, closed)
-    depth = asked.rules.steps - np.argmax(rows.times[:, ::-1] != NEVER, axis=1)
-    return Journeys(
-        depth.astype(np.uint8), np.ascontiguousarray(rows.times.T), _groups(made, rows, depth),
-        rows.actor + shard.begin, rows.until,
-    )  # fmt: skip
+    found = []
+    for begin, end in parts:
+        starts, last = np.empty(end - begin + 1, np.int64), np.zeros(end - begin, np.int64)
+        gather(
+            view.first, view.run, view.lo, view.hi, begin, end, *made.steps.parts,
+            made.time.addresses, made.time.like, key.addresses, key.like, sizes, seen,
+            span.start, span.end, context.cuts(span), asked.timeout if by_session else 0,
+            made.automaton.steps, int(made.automaton.wanted[0]), lines, starts, last, closed,
+        )  # fmt: skip
+        rows = fold.journeys(lines, starts, made.automaton, unit, last, closed)
+        depth = asked.rules.steps - np.argmax(rows.times[:, ::-1] != NEVER, axis=1)
+        found.append(Journeys(
+            depth.astype(np.uint8), rows.times.T, _groups(made, rows, depth), rows.actor + begin, rows.until,
+        ))  # fmt: skip
+    return merged(found)
+
+
+def _parts(shard: Shard) -> tuple[list[tuple[int, int]], int]:
+    """The actors of a shard in parts of about ROWS events, and the room that the largest part needs."""
+    view = shard.view
+    stretches = slice(view.first[shard.begin], view.first[shard.end])
+    events = np.concatenate([[0], np.cumsum(view.hi[stretches] - view.lo[stretches])])
+    before = events[view.first[shard.begin : shard.end + 1] - view.first[shard.begin]]
+    cuts = [0] if shard.end > shard.begin else [0, 0]
+    while cuts[-1] < shard.end - shard.begin:
+        after = int(np.searchsorted(before, before[cuts[-1]] + ROWS, side="right")) - 1
+        cuts.append(max(after, cuts[-1] + 1))
+    room = max(np.diff(before[cuts]).max(initial=0), np.diff(cuts).max(initial=0), 1)
+    return [(shard.begin + a, shard.begin + b) for a, b in pairwise(cuts)], int(room)
 
 
 def held(columns: Groups | None) -> tuple[np.ndarray, np.ndarray]:

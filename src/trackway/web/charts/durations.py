@@ -1,4 +1,4 @@
-"""How long converting took: a bar for each length of time, as high as the number of actors who needed it."""
+"""How long converting took: a bar for each length of time, as high as the number who needed it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from trackway.web.charts.scale import compact, full, lasting, ticks
+from trackway.web.charts.scale import compact, counted, full, lasting, ticks
 from trackway.web.charts.svg import Drawing, element, text
 
 
 def draw(bars: Sequence[dict[str, Any]], width: float) -> Drawing:
-    """The drawing of bars `{from, to, actors}` (seconds), `width` pixels wide."""
+    """The drawing of bars `{from, to, actors}` (or `entries`, `sessions`; seconds), `width` pixels wide."""
     left, top, bottom = 52.0 if width > 600 else 40.0, 10.0, 130.0
-    levels = ticks(max(bar["actors"] for bar in bars), 3)
+    unit = counted(bars[0])
+    levels = ticks(max(bar[unit] for bar in bars), 3)
     step = (width - left - 8) / len(bars)
     marks = ""
     for level in levels:
@@ -22,12 +23,12 @@ def draw(bars: Sequence[dict[str, Any]], width: float) -> Drawing:
         marks += text(left - 8, at + 4, compact(level), text_anchor="end", class_="muted")
     every = max(1, round(len(bars) * 70 / (width - left)))
     for index, bar in enumerate(bars):
-        high = (bottom - top) * bar["actors"] / levels[-1]
+        high = (bottom - top) * bar[unit] / levels[-1]
         x = left + step * index
         said = f"{lasting(bar['from'])} to {lasting(bar['to'])}"
         inner = element("rect", x=x, y=top, width=step, height=bottom - top, class_="hit")
         inner += element("rect", x=x + 1, y=bottom - high, width=max(1.0, step - 2), height=high, rx=2.0, class_="f0")
-        marks += element("g", inner, class_="slot", data_tip=json.dumps([said, ["actors", full(bar["actors"]), 0]]))
+        marks += element("g", inner, class_="slot", data_tip=json.dumps([said, [unit, full(bar[unit]), 0]]))
         if index % every == 0:
             marks += text(x, bottom + 18, lasting(bar["from"]), text_anchor="start", class_="muted")
     words = f"From {lasting(bars[0]['from'])} to {lasting(bars[-1]['to'])} in {len(bars)} bars."

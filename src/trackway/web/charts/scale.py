@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 TINY = 1e-300
 """A number as good as zero."""
@@ -24,6 +25,15 @@ def ticks(top: float, most: int = 5) -> list[float]:
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * (1 - 1e-9))
     return [i * step for i in range(math.ceil(top / step - 1e-9) + 1)]
+
+
+def counted(row: Mapping[str, Any]) -> str:
+    """What the numbers of a row or bar of a funnel count.
+
+    >>> counted({"step": 1, "entries": 7, "actors": 3}), counted({"step": 1, "actors": 3})
+    ('entries', 'actors')
+    """
+    return next((name for name in ("entries", "sessions") if name in row), "actors")
 
 
 def compact(value: float) -> str:

@@ -68,7 +68,7 @@ def journeys(  # noqa: PLR0913, PLR0917
             while hi < end and (unit.counted != SESSIONS or lines.session[hi] == lines.session[lo]):
                 hi += 1
             touch = lo
-            while touch < hi and not lines.bits[touch] & rules.begins:
+            while touch < hi and not lines.bits[touch] & rules.wanted[0]:
                 touch += 1
             if touch < hi:
                 found = match(lines, touch, hi, rules, unit, line, slots, chains, following)

@@ -38,12 +38,14 @@ class Automaton(NamedTuple):
     """State to the bits of events that end it."""
     steps: int
     """All bits of steps."""
-    begins: int
-    """Bits of steps a chain may begin with."""
+    wanted: np.ndarray
+    """State to the bits of the steps that may follow."""
     within: int
     """Longest time from the first to the last event, microseconds; not used when the window is in sessions."""
     sessions: int
     """Most sessions a chain may touch, 0 when the window is a time."""
+    forbids: bool
+    """Whether anything is forbidden at all."""
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -97,10 +99,12 @@ def instant(lines: Lines, line: np.ndarray, count: int, at: int) -> tuple[int, i
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def lowest(rules: Automaton, state: int, bits: int) -> int:
     """The state after the first step an event can be, -1 when it can be none."""
-    for k in range(rules.follow.shape[1]):
-        if (bits >> k) & 1 and rules.follow[state, k] >= 0:
-            return int(rules.follow[state, k])
-    return -1
+    able, k = bits & rules.wanted[state], 0
+    if not able:
+        return -1
+    while not (able >> k) & 1:
+        k += 1
+    return int(rules.follow[state, k])
 
 
 # ── any chain ───────────────────────────────────────────────────────────────────────────────────────
@@ -113,19 +117,23 @@ def freely(  # noqa: PLR0913, PLR0917
     """The chain that counts among all there are; False when there is none.
 
     For every state one chain is enough, the one that counts first: whatever can follow another can follow it.
-    `slots[s]` is that of state `s` before this instant, `slots[states + s]` the one formed at this instant.
+    `slots[s]` is that of state `s`. Where something is forbidden, it is the one before this instant, and
+    `slots[states + s]` the one formed at this instant, which alone may outlive it.
     """
     states = len(rules.depth)
     slots[:, 0] = -1
     chain[0] = -1
     deepest, at = 0, 0
-    while at < count:
+    while at < count and deepest < slots.shape[1]:
+        if not rules.forbids:
+            if lines.bits[line[at]] & rules.steps:
+                deepest = extend(lines, line[at], rules, slots, chain, deepest)
+            at += 1
+            continue
         after, marks = instant(lines, line, count, at)
         for i in range(at, after):
             if lines.bits[line[i]] & rules.steps:
                 deepest = extend(lines, line[i], rules, slots, chain, deepest)
-        if deepest == slots.shape[1]:
-            break
         for state in range(1, states):
             ends = rules.forbid[state] & marks != 0
             if slots[states + state, 0] >= 0:
@@ -139,7 +147,7 @@ def freely(  # noqa: PLR0913, PLR0917
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def extend(  # noqa: PLR0913, PLR0917
+def extend(  # noqa: C901, PLR0913, PLR0917
     lines: Lines, place: int, rules: Automaton, slots: np.ndarray, chain: np.ndarray, deepest: int
 ) -> int:
     """Let one event lengthen every chain it can, the longest first so that it is used once.
@@ -148,24 +156,32 @@ def extend(  # noqa: PLR0913, PLR0917
     """
     states, steps = len(rules.depth), slots.shape[1]
     bits, before, new = lines.bits[place], deepest, slots[2 * states]
+    apart = states if rules.forbids else 0
     for state in range(states - 1, -1, -1):
-        for slot in range(state, 2 * states if state else 1, states):
+        able = bits & rules.wanted[state]
+        if not able:
+            continue
+        for slot in range(state, state + 1 + (apart if state else 0), states):
             if state and (slots[slot, 0] < 0 or late(lines, rules, slots[slot, 0], place)):
                 slots[slot, 0] = -1
                 continue
             for k in range(steps):
-                reached = rules.follow[state, k]
-                if not (bits >> k) & 1 or reached < 0:
+                if not (able >> k) & 1:
                     continue
-                if state:
-                    new[:] = slots[slot]
-                else:
-                    new[:] = -1
-                new[rules.depth[reached] - 1] = place
-                target = slots[states + reached]
+                reached = rules.follow[state, k]
+                depth, target = rules.depth[reached], slots[apart + reached]
+                if (
+                    depth <= deepest
+                    and target[0] >= 0
+                    and state
+                    and (lines.time[target[0]] > lines.time[slots[slot, 0]])
+                ):
+                    continue
+                for i in range(steps):
+                    new[i] = slots[slot, i] if state else -1
+                new[depth - 1] = place
                 if target[0] < 0 or beats(lines.time, new, target):
                     target[:] = new
-                depth = rules.depth[reached]
                 if depth > deepest or (depth == deepest > before and beats(lines.time, new, chain)):
                     deepest = depth
                     chain[:] = new
