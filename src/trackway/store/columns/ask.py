@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -20,6 +21,7 @@ from trackway.plan.component import Answer, Query
 from trackway.plan.naming import Naming
 from trackway.store.columns.actors import DEFAULT, key_of, rekey, remarks, remarks_by_sql
 from trackway.store.columns.context import Context
+from trackway.store.columns.cost import Cost, by_columns
 from trackway.store.columns.evaluate import UNFIT, unanswerable
 from trackway.store.columns.folding import merged
 from trackway.store.columns.limits import Limits
@@ -90,6 +92,22 @@ def answers(  # noqa: PLR0913
     for answer in iter([asking.by_sql()]) if context is None else asking.refined(context, shares):
         answer.stands_on["elapsed_ms"] = round((time.perf_counter() - begin) * 1000, 1)
         yield answer
+
+
+def estimate(  # noqa: PLR0913
+    query: Query,
+    columns: Columns,
+    *,
+    zone: str = "UTC",
+    now: int | None = None,
+    version: int | None = None,
+    naming: Naming | None = None,
+    limits: Limits | None = None,
+) -> Cost:
+    """What it will cost to ask a question exactly. Raises ConditionError or QuestionError."""
+    asking = Asking.of(query, columns, zone, now, version, naming, limits)
+    context = asking.context()
+    return asking.cost_by_sql() if context is None else by_columns(query, context, asking.limits)
 
 
 @dataclass(frozen=True)
@@ -191,6 +209,14 @@ class Asking:
                 rows, totals, notes = self.query.by_sql(run, context)
                 notes = [*notes, *remarks_by_sql(run, key, events)]
         return Answer(_type(self.query), rows, _stands_on(version, events, actors, "sql"), notes, totals)
+
+    def cost_by_sql(self) -> Cost:
+        """What is known of the cost when the lake has to answer: how much there is to read."""
+        with self.columns.lake.connect(self.version) as connection:
+            events, actors = connection.execute("select count(*), count(distinct actor) from events").fetchall()[0]
+        files = self.columns.lake.files(self.columns.lake.version() if self.version is None else self.version)
+        size = sum(Path(file).stat().st_size for file in files)
+        return Cost("sql", events, actors, 1, size, None, None, 0)
 
 
 def run_on(connection: duckdb.DuckDBPyConnection, limits: Limits) -> Callable[[str], pa.Table]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from trackway.errors import Cancelled, TooSlow
 from trackway.model.time import MICROS, Duration
@@ -18,6 +19,8 @@ class Limits:
 
     memory: int | None = None
     """Bytes that what is folded may take, besides the columns themselves; None for as much as there is."""
+    folder: Path | None = None
+    """Where what does not fit into memory is put; the system's folder for such files when left out."""
     deadline: Duration | None = None
     """Longest time from the asking to the answer."""
     begun: float = field(default_factory=time.monotonic)
