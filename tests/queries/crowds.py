@@ -35,6 +35,9 @@ class Crowd:
     def view(self, _version: int | None = None) -> View:
         return self._view
 
+    def by(self, view: View, _key: object) -> View:
+        return view
+
 
 def crowd(
     seed: int, *, actors: int = 8_000, mean: float = 6.0, days: int = 28, heavy: float = 1.0, bot: int = 0

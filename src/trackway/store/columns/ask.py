@@ -26,7 +26,7 @@ from trackway.store.columns.evaluate import UNFIT, unanswerable
 from trackway.store.columns.folding import merged
 from trackway.store.columns.limits import Limits
 from trackway.store.columns.reading import LEFT_OUT
-from trackway.store.columns.sampling import Result, Sampling, ladder, refined, share_of, stands_on
+from trackway.store.columns.sampling import Result, Sampling, refined, share_of, stands_on
 from trackway.store.columns.shards import Columns
 from trackway.store.columns.uncertainty import Sample
 from trackway.store.derived.build import derive
@@ -175,9 +175,7 @@ class Asking:
 
     def refined(self, context: Context, shares: Sequence[float] | None) -> Iterator[Answer]:
         """Better and better answers."""
-        steps = ladder(context.columns_view) if shares is None else shares
-        sampling = Sampling(self.query, context, self.limits)
-        for result, sample in refined(sampling, [*(share for share in steps if share < 1), 1.0]):
+        for result, sample in refined(Sampling(self.query, context, self.limits), shares):
             yield self._answer(context, result, sample)
 
     def _answer(self, context: Context, result: Result, sample: Sample | None) -> Answer:
