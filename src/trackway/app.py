@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from trackway.errors import ConfigError, QuestionError, StorageError, TrackwayError, WorkspaceError, suggest
 from trackway.model.schema import Schema
-from trackway.model.time import instant, iso
+from trackway.model.time import Duration, instant, iso
 from trackway.plan.component import Answer, Query
 from trackway.plan.config import Plan, component, read
 from trackway.plan.naming import Cohort, Naming
 from trackway.sources.file import File
 from trackway.store.as_of import version_of
-from trackway.store.columns.ask import ask
+from trackway.store.columns.ask import answers, ask, estimate
+from trackway.store.columns.cost import Cost
+from trackway.store.columns.limits import Limits
 from trackway.store.columns.people import Cell
 from trackway.store.columns.shards import Columns
 from trackway.store.columns.view import View
@@ -128,21 +130,46 @@ class Workspace:
             raise QuestionError(f"{question.get('type')!r} is not a question")
         return made
 
-    def ask(
+    def ask(  # noqa: PLR0913
         self, question: Mapping[str, Any] | str, *, engine: str = "columns", as_of: str | int | None = None,
-        people: Mapping[str, Any] | str | None = None,
+        people: Mapping[str, Any] | str | None = None, sample: str | float | None = None, limits: Limits | None = None,
     ) -> Answer:  # fmt: skip
         """The answer to a question, by the columns or by the reference SQL (`engine="sql"`), as it was known as of a
-        lake version or a moment. With `people`, the actors behind one of its cells, such as `step=2,dropped`, instead.
+        lake version or a moment. Of all actors, or of a `sample` such as `10%`, which gives every number an interval.
+        With `people`, the actors behind one of its cells, such as `step=2,dropped`, instead.
         """
-        query, now, zone = self.question(question), time.time_ns() // 1_000, self.plan.project.timezone
-        version = version_of(self.lake, as_of, zone=zone, now=now)
+        query, how = self.question(question), self._how(as_of, limits)
         cell = None if people is None else Cell.read(people)
+        return ask(query, self.columns, engine=engine, sample=sample, cell=cell, **how)
+
+    def answers(
+        self, question: Mapping[str, Any] | str, *, as_of: str | int | None = None, limits: Limits | None = None
+    ) -> Iterator[Answer]:
+        """Better and better answers to a question, the first quick and from a sample, the last one exact."""
+        return answers(self.question(question), self.columns, **self._how(as_of, limits))
+
+    def estimate(self, question: Mapping[str, Any] | str, *, as_of: str | int | None = None) -> Cost:
+        """What it will cost to ask a question exactly."""
+        return estimate(self.question(question), self.columns, **self._how(as_of, None))
+
+    def limits(self, deadline: str | None = None) -> Limits:
+        """The limits of a question asked now; a deadline instead of that of the file. Raises QuestionError."""
+        project = self.plan.project
+        try:
+            chosen = Duration(deadline) if deadline else project.deadline
+        except ValueError as error:
+            raise QuestionError(str(error), path="deadline") from error
+        return Limits(project.memory.bytes if project.memory else None, self.data, chosen)
+
+    def _how(self, as_of: str | int | None, limits: Limits | None) -> dict[str, Any]:
+        """As of when, in which calendar and within which limits a question is asked."""
+        now, zone = time.time_ns() // 1_000, self.plan.project.timezone
+        version = version_of(self.lake, as_of, zone=zone, now=now)
         precisions = {name: s.precision.micros for name, s in self.plan.sources.items() if s.precision is not None}
-        return ask(
-            query, self.columns, zone=zone, now=now, engine=engine, version=version, naming=self.plan.naming, cell=cell,
-            precisions=precisions,
-        )  # fmt: skip
+        return {
+            "zone": zone, "now": now, "version": version, "naming": self.plan.naming, "precisions": precisions,
+            "limits": limits or self.limits(),
+        }  # fmt: skip
 
     def difference(
         self, question: Mapping[str, Any] | str, before: str | int, after: str | int | None = None

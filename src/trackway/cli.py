@@ -234,24 +234,34 @@ def ask(  # noqa: PLR0913, PLR0917 - the options of a verb
     people: Annotated[
         str | None, typer.Option(help="List the actors of a cell, such as 'step=2,dropped'.", metavar="CELL")
     ] = None,
+    sample: Annotated[
+        str, typer.Option(help="Ask only so many actors, such as 10% or 50000; every number gets an interval.")
+    ] = "",
+    progress: Annotated[
+        bool, typer.Option("--progress", help="Answer at once from a sample, then better and better until exact.")
+    ] = False,
+    deadline: Annotated[str, typer.Option(help="End a question that takes longer, such as 5s.")] = "",
+    estimate: Annotated[bool, typer.Option("--estimate", help="Do not ask; say what it would cost.")] = False,
 ) -> None:
     """Ask a question; in a terminal the answer is drawn."""
-    from trackway.api.form import as_csv as rows_as_csv
     from trackway.store.columns.ask import ENGINES
-    from trackway.terminal import paint
+    from trackway.terminal import answering
     from trackway.terminal.questions import read_question
 
     if engine not in ENGINES:
         raise QuestionError(f"no engine '{engine}'", path="engine", hint="columns or sql")
     with workspace(context) as opened:
         asked = read_question(question, opened.plan.queries)
-        answer = opened.ask(asked, engine=engine, as_of=as_of, people=people)
-    if as_json:
-        say_json(answer.as_json())
-    elif as_csv:
-        sys.stdout.write(rows_as_csv(answer.rows))
-    else:
-        paint.answer(answer, question)
+        shape = answering.Shape("json" if as_json else "csv" if as_csv else "drawn", question)
+        if estimate:
+            answering.cost(opened.estimate(asked, as_of=as_of), shape)
+            return
+        limits = opened.limits(deadline)
+        if progress:
+            answering.better(opened.answers(asked, as_of=as_of, limits=limits), shape)
+            return
+        answer = opened.ask(asked, engine=engine, as_of=as_of, people=people, sample=sample or None, limits=limits)
+        answering.one(answer, shape)
 
 
 @app.command()

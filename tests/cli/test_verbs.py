@@ -254,3 +254,26 @@ def test_a_question_asked_on_the_command_line_waits_for_no_server_and_no_flow():
     imports = "import sys, trackway.terminal.questions, trackway.app; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", imports], capture_output=True, text=True, check=True).stdout.split()
     assert not {"fastapi", "sqlalchemy", "trackway.flow.runner"} & set(loaded)
+
+
+def test_a_question_can_be_estimated_sampled_refined_and_ended(trackway, filled, tmp_path):
+    crowd = [
+        {"event": "A", "event_id": f"{n}", "user_id": f"user-{n}", "time": f"2026-11-{1 + n % 20:02}T00:00:00Z"}
+        for n in range(900)
+    ]
+    root = shop.fill(tmp_path / "crowd", crowd)
+    code, out, _ = trackway("-C", root, "ask", "visitors", "--estimate", "--json")
+    assert (code, json.loads(out)["actors"]) == (0, 900)
+    assert "seconds to expect" in trackway("-C", root, "ask", "visitors", "--estimate")[1]
+    code, out, _ = trackway("-C", root, "ask", "visitors", "--sample", "50%", "--json")
+    assert (code, json.loads(out)["stands_on"]["sampled_actors"]) == (0, 450)
+    code, out, _ = trackway("-C", root, "ask", "visitors", "--sample", "450")
+    assert "from 450 of them" in out
+    assert " to " in out
+    assert trackway("-C", root, "ask", "visitors", "--sample", "450", "--csv")[1].startswith("time,value,value_low")
+    code, out, _ = trackway("-C", root, "ask", "visitors", "--progress", "--json")
+    assert json.loads(out.splitlines()[-1])["stands_on"]["exact"] is True
+    code, out, err = trackway("-C", filled, "ask", "visitors", "--sample", "50%")
+    assert (code, "too small to say anything" in err) == (2, True)
+    code, out, err = trackway("-C", root, "ask", "visitors", "--deadline", "0ms")
+    assert (code, "no answer within 0ms" in err) == (2, True)

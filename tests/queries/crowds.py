@@ -35,15 +35,22 @@ class Crowd:
     def view(self, _version: int | None = None) -> View:
         return self._view
 
+    def by(self, view: View, _key: object) -> View:
+        return view
 
-def crowd(seed: int, actors: int = 8_000, mean: float = 6.0, days: int = 28, heavy: float = 1.0) -> Columns:
+
+def crowd(
+    seed: int, *, actors: int = 8_000, mean: float = 6.0, days: int = 28, heavy: float = 1.0, bot: int = 0
+) -> Columns:
     """Actors of whom some do far more than others, over some days; who does more also converts more.
 
-    `heavy` is the shape of the gamma distribution of how active actors are: the smaller, the more unlike.
+    `heavy` is the shape of the gamma distribution of how active actors are: the smaller, the more unlike. The first
+    actor has `bot` events more.
     """
     rng = np.random.default_rng(seed)
     active = rng.gamma(heavy, 1 / heavy, actors)
     counts = 1 + rng.poisson(mean * active)
+    counts[0] += bot
     actor = np.repeat(np.arange(1, actors + 1, dtype=np.uint32), counts)
     rows = len(actor)
     birth = rng.integers(0, days * DAY, actors)

@@ -67,6 +67,13 @@ def test_better_and_better_answers_end_with_the_exact_one(columns, name):
     assert [without_intervals(row) for row in found[1].rows] == [without_intervals(row) for row in again.rows]
 
 
+def test_samples_too_small_to_say_anything_are_left_out_of_better_and_better_answers(columns):
+    exact = ask(made(QUESTIONS["funnel"]), columns, now=0)
+    found = list(answers(made(QUESTIONS["funnel"]), columns, now=0, shares=[0.001, 0.02, 0.5]))
+    assert [answer.stands_on.get("sampled_actors") for answer in found] == [4_000, None]
+    assert found[-1].rows == exact.rows
+
+
 def without_intervals(row):
     return {key: value for key, value in row.items() if key != "intervals"}
 

@@ -12,11 +12,14 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from trackway.api import address
+from trackway.api.attended import attended
 from trackway.api.failure import json_response
 from trackway.api.question import read
 from trackway.errors import QuestionError, TrackwayError
 from trackway.plan.component import Answer
 from trackway.store.columns.ask import ENGINES
+from trackway.store.columns.cost import Cost
+from trackway.store.columns.limits import Limits
 
 if TYPE_CHECKING:
     from trackway.app import Workspace
@@ -42,18 +45,37 @@ class Desk:
         self._free = threading.BoundedSemaphore(at_once)
         self._patience = patience
 
-    def ask(self, asked: Mapping[str, Any] | str, options: Mapping[str, str]) -> Answer:
-        """The answer, at most MOST_ROWS rows of it. `options`: `engine`, `as_of` and `people`. Raises TrackwayError."""
+    def ask(self, asked: Mapping[str, Any] | str, options: Mapping[str, str], limits: Limits | None = None) -> Answer:
+        """The answer, at most MOST_ROWS rows of it. Raises TrackwayError.
+
+        `options`: `engine`, `as_of`, `people`, `sample` and `deadline`.
+        """
         engine = options.get("engine") or "columns"
         if engine not in ENGINES:
             raise QuestionError(f"no engine '{engine}'", path="engine", hint="columns or sql")
         with self._turn():
-            as_of, people = options.get("as_of"), options.get("people")
-            answer = self.workspace.ask(asked, engine=engine, as_of=as_of, people=people)
-        if len(answer.rows) <= MOST_ROWS:
-            return answer
-        note = f"Only the first {MOST_ROWS:,} of {len(answer.rows):,} rows are shown."
-        return replace(answer, rows=answer.rows[:MOST_ROWS], notes=[*answer.notes, note])
+            limits, sample = limits or self.limits(options), options.get("sample") or None
+            return cut(
+                self.workspace.ask(
+                    asked, engine=engine, as_of=options.get("as_of"), people=options.get("people"), sample=sample,
+                    limits=limits,
+                )
+            )  # fmt: skip
+
+    def answers(self, asked: Mapping[str, Any] | str, options: Mapping[str, str], limits: Limits) -> Iterator[Answer]:
+        """Better and better answers; `options`: `as_of`. Raises TrackwayError."""
+        with self._turn():
+            for answer in self.workspace.answers(asked, as_of=options.get("as_of"), limits=limits):
+                yield cut(answer)
+
+    def estimate(self, asked: Mapping[str, Any] | str, options: Mapping[str, str]) -> Cost:
+        """What asking will cost; `options`: `as_of`. Raises TrackwayError."""
+        with self._turn():
+            return self.workspace.estimate(asked, as_of=options.get("as_of"))
+
+    def limits(self, options: Mapping[str, str]) -> Limits:
+        """The limits of a question asked now. Raises QuestionError."""
+        return self.workspace.limits(options.get("deadline"))
 
     def difference(self, asked: Mapping[str, Any] | str, options: Mapping[str, str]) -> Difference:
         """A question as of two versions or moments. `options`: `as_of_from`, `as_of_to`. Raises TrackwayError."""
@@ -73,6 +95,14 @@ class Desk:
             yield
         finally:
             self._free.release()
+
+
+def cut(answer: Answer) -> Answer:
+    """An answer of at most MOST_ROWS rows, which says so."""
+    if len(answer.rows) <= MOST_ROWS:
+        return answer
+    note = f"Only the first {MOST_ROWS:,} of {len(answer.rows):,} rows are shown."
+    return replace(answer, rows=answer.rows[:MOST_ROWS], notes=[*answer.notes, note])
 
 
 def written(request: Request) -> tuple[dict[str, Any] | str, dict[str, str]]:
@@ -113,13 +143,17 @@ def routes(desk: Desk) -> APIRouter:
         return json_response(desk.ask(asked, options).as_json())
 
     @router.get("/api/ask")
-    def by_address(request: Request) -> Response:
+    async def by_address(request: Request) -> Response:
         """The answer to the question in the address: `type=funnel&name=Home&step=…&within=1d`, or `saved=NAME`.
 
         `engine=sql` asks the reference; `as_of=12` or `as_of=2026-01-05T12:00` what was known as of a lake version or
-        a moment.
+        a moment; `sample=10%` or `sample=50000` only so many actors, which gives every number an interval;
+        `deadline=5s` ends a question that takes longer. So does hanging up.
         """
-        return json_response(desk.ask(*written(request)).as_json())
+        asked, options = written(request)
+        limits = desk.limits(options)
+        answer = await attended(request, limits, lambda: desk.ask(asked, options, limits))
+        return json_response(answer.as_json())
 
     @router.get("/api/diff")
     def changes(request: Request) -> Response:
@@ -131,7 +165,9 @@ def routes(desk: Desk) -> APIRouter:
     @router.post("/api/ask")
     async def by_body(request: Request) -> Response:
         """The answer to the question in the body: a JSON object with `type`, or the name of one in the file."""
-        answer = await run_in_threadpool(desk.ask, await body(request), dict(request.query_params))
+        asked, options = await body(request), dict(request.query_params)
+        limits = desk.limits(options)
+        answer = await attended(request, limits, lambda: desk.ask(asked, options, limits))
         return json_response(answer.as_json())
 
     @router.post("/api/diff")

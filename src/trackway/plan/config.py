@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from trackway.errors import ConfigError, TrackwayError, WorkspaceError, suggest
+from trackway.model.size import Size
+from trackway.model.time import Duration
 from trackway.plan import registry
 from trackway.plan.component import Component, Contract, Query, Source, Transform
 from trackway.plan.naming import Cohort, Expression, Naming, Session
@@ -43,6 +45,11 @@ class Project(BaseModel):
     """Largest HTTP payload, after decompression."""
     max_backlog: int = 2_000_000
     """Events waiting in the journal from which on collectors answer 503."""
+    memory: Size | None = None
+    """Memory for what answering one question gathers, such as `2GB`; beyond it goes to the disk. The columns themselves
+    are mapped files and do not count. As much as there is when left out."""
+    deadline: Duration | None = None
+    """Longest time a question may take, such as `30s`; no end when left out."""
 
     @field_validator("timezone")
     @classmethod

@@ -256,7 +256,10 @@ class Drivers(Query):
         return rows, totals, notes + ([f"{hidden:,} weaker drivers are not shown."] if hidden else [])
 
     def taken_over(
-        self, key: str, row: Mapping[str, Any], before: Sequence[Mapping[str, Any]]  # noqa: ARG002 - of the contract
+        self,
+        key: str,
+        row: Mapping[str, Any],
+        before: Sequence[Mapping[str, Any]],  # noqa: ARG002 - of the contract
     ) -> float | None:
         """A rate is of those who have it, or of those who have it not; what compares them, of the fewer."""
         if key == "without_rate":

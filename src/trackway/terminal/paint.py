@@ -50,6 +50,8 @@ def answer(found: Answer, name: str) -> None:
     out = console()
     if not found.rows:
         out.print("No event matches this question.")
+    elif not found.stands_on.get("exact", True):
+        rows([sure(row) for row in found.rows])
     elif found.type in DRAWN:
         DRAWN[found.type](found.rows, out)
     else:
@@ -57,7 +59,7 @@ def answer(found: Answer, name: str) -> None:
     for note in found.notes:
         out.print(Text(note, "yellow"))
     said = found.stands_on
-    exact = "exact" if said.get("exact", True) else "sampled"
+    exact = "exact" if said.get("exact", True) else f"from {full(said.get('sampled_actors'))} of them"
     read = f"{full(said.get('events'))} events · {full(said.get('actors'))} actors"
     asked = name if name != "-" else found.type
     out.print(
@@ -66,6 +68,27 @@ def answer(found: Answer, name: str) -> None:
             "dim",
         )
     )
+
+
+def sure(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of a sample, each number with the ends of its interval."""
+
+    def ends(name: str, value: Any) -> Any:
+        if name not in row.get("intervals", {}):
+            return value
+        between = row["intervals"][name]
+        return f"{short(value)} ({'?' if between is None else f'{short(between[0])} to {short(between[1])}'})"
+
+    return {name: ends(name, value) for name, value in row.items() if name != "intervals"}
+
+
+def short(value: float) -> str:
+    """A number in few digits.
+
+    >>> short(1234567), short(0.12345)
+    ('1,234,567', '0.123')
+    """
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def bar(part: float, width: int) -> Text:

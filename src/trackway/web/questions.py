@@ -11,7 +11,7 @@ from markupsafe import Markup
 from trackway.api import address
 from trackway.api.data import NotFound
 from trackway.api.failure import json_response
-from trackway.api.form import as_arrow, as_csv
+from trackway.api.form import as_arrow, as_csv, without_intervals
 from trackway.errors import TrackwayError, suggest
 from trackway.model.time import Duration, instant
 from trackway.plan import registry
@@ -78,7 +78,8 @@ class Questions:
         return self.pages.show(request, "ask.html", failure["status"] if failure else 200, **context)
 
     def drawable(self, asked: dict[str, Any], answer: Answer) -> Answer:
-        """An answer whose rows have a place for every interval."""
+        """An answer whose rows have a place for every interval, without how sure a sample is of them."""
+        answer = replace(answer, rows=without_intervals(answer.rows))
         if answer.type != "trend":
             return answer
         zone = self.pages.workspace.plan.project.timezone

@@ -27,7 +27,7 @@ from trackway.store.columns.folding import merged
 from trackway.store.columns.limits import Limits
 from trackway.store.columns.people import Cell
 from trackway.store.columns.reading import LEFT_OUT
-from trackway.store.columns.sampling import Result, Sampling, ladder, refined, share_of, stands_on
+from trackway.store.columns.sampling import Result, Sampling, refined, share_of, stands_on
 from trackway.store.columns.shards import Columns
 from trackway.store.columns.uncertainty import Sample
 from trackway.store.derived.build import derive
@@ -64,9 +64,7 @@ def ask(  # noqa: PLR0913
     begin = time.perf_counter()
     if engine not in ENGINES:
         raise QuestionError(f"unknown engine '{engine}'", hint=suggest(engine, ENGINES))
-    asking = replace(
-        Asking.of(query, columns, zone, now, version, naming, limits), cell=cell, precisions=precisions or {}
-    )
+    asking = replace(Asking.of(query, columns, zone, now, version, naming, limits, precisions), cell=cell)
     context = asking.context() if engine == "columns" else None
     if sample is not None and cell is not None:
         raise QuestionError("a sample lists nobody", path="sample", hint="ask for people without a sample")
@@ -88,6 +86,7 @@ def answers(  # noqa: PLR0913
     naming: Naming | None = None,
     shares: Sequence[float] | None = None,
     limits: Limits | None = None,
+    precisions: Mapping[str, int] | None = None,
 ) -> Iterator[Answer]:
     """Better and better answers to a question: from samples of growing size, the last one exact.
 
@@ -95,7 +94,7 @@ def answers(  # noqa: PLR0913
     columns, or from a sample, has one answer. Raises as `ask` does.
     """
     begin = time.perf_counter()
-    asking = Asking.of(query, columns, zone, now, version, naming, limits)
+    asking = Asking.of(query, columns, zone, now, version, naming, limits, precisions)
     context = asking.context()
     for answer in iter([asking.by_sql()]) if context is None else asking.refined(context, shares):
         answer.stands_on["elapsed_ms"] = round((time.perf_counter() - begin) * 1000, 1)
@@ -111,9 +110,10 @@ def estimate(  # noqa: PLR0913
     version: int | None = None,
     naming: Naming | None = None,
     limits: Limits | None = None,
+    precisions: Mapping[str, int] | None = None,
 ) -> Cost:
     """What it will cost to ask a question exactly. Raises ConditionError or QuestionError."""
-    asking = Asking.of(query, columns, zone, now, version, naming, limits)
+    asking = Asking.of(query, columns, zone, now, version, naming, limits, precisions)
     context = asking.context()
     return asking.cost_by_sql() if context is None else by_columns(query, context, asking.limits)
 
@@ -135,12 +135,12 @@ class Asking:
     @classmethod
     def of(  # noqa: PLR0913, PLR0917
         cls, query: Query, columns: Columns, zone: str, now: int | None, version: int | None, naming: Naming | None,
-        limits: Limits | None,
+        limits: Limits | None, precisions: Mapping[str, int] | None,
     ) -> Asking:  # fmt: skip
         """With what was left open filled in."""
         now = time.time_ns() // 1_000 if now is None else now
         naming = (naming or Naming()).beside(query.naming)
-        return cls(query, columns, zone, now, version, naming, limits or Limits())
+        return cls(query, columns, zone, now, version, naming, limits or Limits(), precisions=precisions or {})
 
     # ── by the columns ──────────────────────────────────────────────────────────────────────────────
 
@@ -160,9 +160,7 @@ class Asking:
         view = derive(view, closure, names.schema, self.zone) if closure else view
         if view is None:
             return None
-        return Context(
-            view.schema, self.zone, self.now, view.oldest, view.newest, view, precisions=self.precisions
-        )  # fmt: skip
+        return Context(view.schema, self.zone, self.now, view.oldest, view.newest, view, precisions=self.precisions)
 
     def _names(self, schema: Any, version: int) -> Names:
         return Names(self.naming, schema, self.zone, self.now, Membership(self.columns.lake, version, self.naming.root))
@@ -189,9 +187,7 @@ class Asking:
 
     def refined(self, context: Context, shares: Sequence[float] | None) -> Iterator[Answer]:
         """Better and better answers."""
-        steps = ladder(context.columns_view) if shares is None else shares
-        sampling = Sampling(self.query, context, self.limits)
-        for result, sample in refined(sampling, [*(share for share in steps if share < 1), 1.0]):
+        for result, sample in refined(Sampling(self.query, context, self.limits), shares):
             yield self._answer(context, result, sample)
 
     def _answer(self, context: Context, result: Result, sample: Sample | None) -> Answer:

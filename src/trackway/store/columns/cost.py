@@ -49,28 +49,27 @@ class Cost:
 def by_columns(query: Query, context: Context, limits: Limits) -> Cost:
     """What a question costs that the columns answer. Raises what asking would raise at once."""
     view = context.columns_view
-    begun = time.perf_counter()
-    context = replace(context, prepared=query.prepare(context))
-    prepared = time.perf_counter() - begun
     actors = int(min(view.actors, max(1, TRIAL * view.actors // max(1, view.rows))))
-    shard = Shard(view, 0, 0, actors)
-    seconds = 0.0
-    for _ in range(2):
+    shard, times = Shard(view, 0, 0, actors), view.actors / max(1, actors)
+    cores, passes = os.cpu_count() or 1, query.passes(context)
+    fixed = each = seconds = 0.0
+    for _ in range(passes):
         begun = time.perf_counter()
-        found = merged(query, [shard], context, Limits(begun=limits.begun))
-        seconds = time.perf_counter() - begun
-    fixed, each = growth(query, [shard], context)
+        context = replace(context, prepared=query.prepare(context))
+        seconds += time.perf_counter() - begun
+        merged(query, [shard], context, limits)
+        begun = time.perf_counter()
+        found = merged(query, [shard], context, limits)
+        seconds += (time.perf_counter() - begun) * times / cores
+        fixed, each = max((fixed, each), growth(query, [shard], context))
+        context = replace(context, found=found)
     begun = time.perf_counter()
-    query.answer(found, replace(context, found=found))
-    answered = time.perf_counter() - begun
-    times = view.actors / max(1, actors)
-    passes, cores = query.passes(context), os.cpu_count() or 1
+    query.answer(context.found, context)
     growing = each * view.actors > fixed
-    return Cost(
-        "columns", view.rows, view.actors, passes, read(query, context), round(fixed * cores + 2 * each * view.actors),
-        round(passes * (prepared + seconds * times / cores) + answered * (times if growing else 1), 4),
-        int((view.hi[: view.first[actors]] - view.lo[: view.first[actors]]).sum()),
-    )  # fmt: skip
+    seconds += (time.perf_counter() - begun) * (times if growing else 1)
+    events = int((view.hi[: view.first[actors]] - view.lo[: view.first[actors]]).sum())
+    memory = round(fixed * cores + 2 * each * view.actors)
+    return Cost("columns", view.rows, view.actors, passes, read(query, context), memory, round(seconds, 4), events)
 
 
 def read(query: Query, context: Context) -> int:

@@ -73,7 +73,7 @@ def merged(query: Query, shards: Sequence[Shard], context: Context, limits: Limi
     room = limits.memory // PART
     if 2 * fixed > limits.memory:
         raise TooLarge(
-            f"what is counted takes {fixed:,} bytes a thread, of {limits.memory:,} allowed", path="memory",
+            f"what is counted takes {fixed:,.0f} bytes a thread, of {limits.memory:,} allowed", path="memory",
             hint="ask for fewer groups or longer intervals, or allow more: [project] memory",
         )  # fmt: skip
     actors = max(MORE, int(max(0, room - fixed) / each)) if each else len(context.columns_view.codes)

@@ -8,6 +8,7 @@ actor is folded twice, and the last answer is the exact one.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -30,6 +31,8 @@ FIRST = 1_500_000
 """Events the first of several answers is from, about."""
 STEP = 4
 """How many times larger the next sample is."""
+SOONER = 2
+"""How many times sooner than the exact answer another one from a sample must come."""
 MOST = 0.5
 """Share from which on all are asked instead."""
 
@@ -81,6 +84,8 @@ class Sampling:
     """The share sampled so far."""
     narrowed: bool = False
     """Whether what was folded depends on the sample, so that it cannot be kept for a larger one."""
+    pace: tuple[float, float] | None = None
+    """Seconds that folding takes, and answering for all halves, for a share of 1."""
 
     def __post_init__(self) -> None:
         self.view = self.context.columns_view
@@ -92,15 +97,25 @@ class Sampling:
         """
         if share >= 1:
             return self._exact(), None
-        new = self._grow(share)
-        sample = self._sample()
-        if sample.actors < FEWEST or min(sample.sizes) == 0:
+        asked = round(share * self.view.actors)
+        if asked < FEWEST:
             raise TooSparse(
-                f"a sample of {sample.actors:,} actors is too small to say anything", path="sample",
+                f"a sample of {asked:,} actors is too small to say anything", path="sample",
                 hint=f"sample at least {FEWEST:,} of the {self.view.actors:,} actors, or ask exactly",
             )  # fmt: skip
-        context = self._passes(new)
-        return self._judged(context, sample), sample
+        begun, before = time.perf_counter(), self.done
+        context = self._passes(self._grow(share))
+        folded_at, sample = time.perf_counter(), self._sample()
+        result = self._judged(context, sample)
+        self.pace = (folded_at - begun) / (share - before), (time.perf_counter() - folded_at) / share
+        return result, sample
+
+    def worth(self, share: float) -> bool:
+        """Whether an answer from so many would come well before the exact one, by the pace so far."""
+        if self.pace is None:
+            return True
+        folding, judging = self.pace
+        return SOONER * (folding * (share - self.done) + judging * share) < folding * (1 - self.done) + judging / GROUPS
 
     # ── folding ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -149,7 +164,7 @@ class Sampling:
         context = self.context
         for number in range(self.query.passes(context)):
             context = replace(context, prepared=self.query.prepare(context))
-            if number == 0 and self.done and not self.narrowed:
+            if number == 0 and self.done and not self.narrowed and self.limits.memory is None:
                 rest = merged(self.query, self._rest(), context, self.limits)
                 context = replace(context, found=self.query.merge([*self.groups, rest]))
             else:
@@ -195,10 +210,15 @@ def stands_on(sample: Sample) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def refined(sampling: Sampling, shares: Sequence[float]) -> Iterator[tuple[Result, Sample | None]]:
-    """Better and better answers; samples that are too small to say anything are left out."""
-    for share in shares:
-        try:
-            yield sampling.answer(share)
-        except TooSparse:
+def refined(sampling: Sampling, shares: Sequence[float] | None = None) -> Iterator[tuple[Result, Sample | None]]:
+    """Better and better answers from these shares of the actors, at last from all.
+
+    Samples that are too small to say anything are left out; and, when the shares are left open, those that would come
+    hardly sooner than the exact answer.
+    """
+    steps = ladder(sampling.view) if shares is None else [*(share for share in shares if share < 1), 1.0]
+    for share in steps:
+        small = round(share * sampling.view.actors) < FEWEST
+        if share < 1 and (small or (shares is None and not sampling.worth(share))):
             continue
+        yield sampling.answer(share)
