@@ -1,20 +1,23 @@
 """Any actor: each question by the values of any columns, by three ways; and what a reader must know of such actors."""
 
 import json
+import random
 import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from journeys import OWNERS, QUICK, THOROUGH, commits, facts
 from test_three_ways import QUESTIONS, assert_rows, expected
 
-from people import MONDAY, event, identify, people, store
+from people import MONDAY, event, identify, people, store, table
 from trackway.errors import QuestionError
 from trackway.plan.config import component
-from trackway.store.columns import actors, shards
+from trackway.store.columns import actors, keyed_file, rekey, shards
 from trackway.store.columns.ask import ask
 from trackway.store.columns.shards import Columns
 from trackway.store.lake import Lake
@@ -253,3 +256,124 @@ def test_a_column_of_mostly_distinct_values_is_an_actor_too(tmp_path, monkeypatc
     assert {"token", "number"} <= columns.view().wide
     first = ask(trend, columns, version=1)
     assert (first.rows, first.stands_on["engine"]) == (ask(trend, columns, version=1, engine="sql").rows, "columns")
+
+
+QUERIES = [
+    {"type": "trend", "measure": "actors", "by": "country"},
+    {"type": "funnel", "steps": A_B, "within": "1d", "by": "country"},
+    {"type": "retention", "start": A_B[0], "return": A_B[1], "every": "1d"},
+    {"type": "lifecycle", "when": A_B[0], "every": "1d"},
+    {"type": "stickiness", "when": A_B[0]},
+]
+
+
+@pytest.mark.parametrize("question", QUERIES, ids=lambda question: question["type"])
+def test_every_question_has_any_actor_also_as_of_an_earlier_version(tmp_path, question):
+    lake = Lake(tmp_path / "lake")
+    columns = Columns(tmp_path / "columns", lake)
+    dice = random.Random(7)
+    crowd = [
+        event(
+            f"u{dice.randrange(40)}", dice.choice("ABC"), MONDAY + dice.randrange(14 * 24) * 3_600_000_000,
+            {"country": dice.choice(["de", "fr", None]), "account": f"acc {dice.randrange(9)}"}, f"e{n}",
+        )
+        for n in range(300)
+    ]  # fmt: skip
+    store(lake, crowd[:200], crowd[200:])
+    for key in (["account"], ["actor", "country"]):
+        query = component("queries", question | {"actor": key}, "q")
+        for version in (None, lake.version() - 1):
+            folded, reference = (ask(query, columns, engine=e, version=version) for e in ("columns", "sql"))
+            assert (folded.rows, folded.totals, folded.notes) == (reference.rows, reference.totals, reference.notes)
+            assert folded.stands_on["engine"] == "columns"
+            assert folded.stands_on["actors"] == reference.stands_on["actors"] > 0
+
+
+@pytest.fixture
+def on_disk(monkeypatch):
+    """Runs and their orders go to disk at once."""
+    monkeypatch.setattr(shards, "FLUSH_FIRST", 1)
+    monkeypatch.setattr(shards, "FLUSH", 1)
+    monkeypatch.setattr(keyed_file, "WORTH", 1)
+
+
+def funnel_by(columns, *key):
+    """Actors by step, checked against the reference."""
+    query = component("queries", {"type": "funnel", "steps": A_B, "within": "1h", "actor": list(key)}, "q")
+    folded, reference = (ask(query, columns, engine=engine) for engine in ("columns", "sql"))
+    assert (folded.rows, folded.totals, folded.notes) == (reference.rows, reference.totals, reference.notes)
+    return [row["actors"] for row in folded.rows]
+
+
+def accounts(round_):
+    return [
+        event(f"u{n % 5}", "AB"[n % 2], MONDAY + (n + round_) * 60_000_000, {"account": n % 3 or None}, f"{round_}-{n}")
+        for n in range(30)
+    ]
+
+
+def test_another_process_reads_the_order_from_disk(tmp_path, on_disk, monkeypatch):
+    lake = store(Lake(tmp_path / "lake"), accounts(0))
+    identify(lake, [("u1", "u0", "0m")])
+    found = [funnel_by(Columns(tmp_path / "columns", lake), *key) for key in (["account"], ["actor", "account"])]
+    assert len(list((tmp_path / "columns").glob("*.keyed"))) == 2
+    monkeypatch.setattr(rekey, "rekeyed", None)
+    again = [funnel_by(Columns(tmp_path / "columns", lake), *key) for key in (["account"], ["actor", "account"])]
+    assert again == found
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"\0" * 5_000, b'{"format": 1, "key": ["event"], "places": {}}'])
+def test_a_damaged_order_is_made_again(tmp_path, on_disk, damage):
+    lake = store(Lake(tmp_path / "lake"), accounts(0))
+    found = funnel_by(Columns(tmp_path / "columns", lake), "account")
+    (path,) = (tmp_path / "columns").glob("*.keyed")
+    path.write_bytes(damage)
+    assert funnel_by(Columns(tmp_path / "columns", lake), "account") == found
+
+
+def test_orders_go_with_their_run_and_few_are_kept(tmp_path, on_disk, monkeypatch):
+    monkeypatch.setattr(keyed_file, "MOST_FILES", 2)
+    lake = store(Lake(tmp_path / "lake"), accounts(0))
+    columns = Columns(tmp_path / "columns", lake)
+    for key in ("account", "user_id", "event"):
+        funnel_by(columns, key)
+    assert len(list(columns.folder.glob("*.keyed"))) == 2
+    store(lake, accounts(1))
+    monkeypatch.setattr(keyed_file, "WORTH", 1_000)
+    columns.view()
+    assert list(columns.folder.glob("*.keyed")) == []
+
+
+def test_a_full_disk_keeps_the_order_in_memory(tmp_path, on_disk, monkeypatch):
+    lake = store(Lake(tmp_path / "lake"), accounts(0))
+    columns = Columns(tmp_path / "columns", lake)
+    columns.view()
+    monkeypatch.setattr(keyed_file, "create", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    assert funnel_by(columns, "account") == funnel_by(columns, "account")
+    assert [path.suffix for path in columns.folder.iterdir() if path.suffix in (".keyed", ".draft")] == []
+
+
+@pytest.mark.long
+def test_one_actor_with_five_million_events_is_asked_like_any(tmp_path):
+    """A bot with more events than all people together: processed, named and separable."""
+    lake = Lake(tmp_path / "lake")
+    some = [(n, MONDAY + n * 1_000_000, {"device": f"d{n % 500}"}) for n in range(2_000)]
+    people_ = table([event(f"u{n}", "AB"[n % 2], time, properties, f"p{n}") for n, time, properties in some])
+    count = 5_000_000
+    bot = {name: pa.repeat(people_[name][0], count) for name in people_.column_names}
+    ticks = np.random.default_rng(1).integers(0, 30 * 86_400, count) * 1_000_000 + MONDAY
+    bot |= {
+        "time": pa.array(ticks).cast(pa.timestamp("us", "UTC")), "tie": pa.array(np.arange(count)),
+        "event_id": pa.array(np.arange(count)).cast(pa.string()), "device": pa.repeat("crawler", count),
+    }  # fmt: skip
+    lake.commit(people_, 1, {})
+    lake.commit(pa.table(bot), 2, {})
+    columns = Columns(tmp_path / "columns", lake)
+    trend = {"type": "trend", "measure": "actors", "every": None, "actor": "device"}
+    answer = ask(component("queries", trend, "q"), columns)
+    assert (answer.totals["value"], answer.stands_on["events"]) == (501, count + 2_000)
+    assert answer.notes[-1].startswith("Of 5,002,000 events 'crawler' has 5,000,000 (100%)")
+    apart = ask(component("queries", trend | {"where": "actor <> 'crawler'"}, "q"), columns)
+    assert apart.totals["value"] == 500
+    funnel = component("queries", {"type": "funnel", "steps": A_B[:1], "actor": ["device", "user_id"]}, "q")
+    assert ask(funnel, columns).rows[0]["actors"] == 1_001

@@ -65,6 +65,8 @@ def write(folder: Path, manifest: Manifest) -> None:
     for path in folder.iterdir():
         if path.suffix in (".run", ".words") and path.name not in kept:
             path.unlink(missing_ok=True)
+        if path.suffix == ".keyed" and path.name.split(".")[0] + ".run" not in kept:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

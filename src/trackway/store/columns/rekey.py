@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ import pyarrow as pa
 from numba import njit
 
 from trackway.model.schema import Schema
+from trackway.store.columns import keyed_file
 from trackway.store.columns.actors import Key, texts
 from trackway.store.columns.arrange import laid
 from trackway.store.columns.combinations import SPREAD, Combinations
@@ -47,14 +49,12 @@ Values = Callable[[str], pa.ChunkedArray]
 class Rekeyed(Run):
     """The rows of a run that have a key, in the order of the key."""
 
-    def __init__(
-        self, source: Run, order: np.ndarray, starts: np.ndarray, actors: np.ndarray, bounds: np.ndarray
-    ) -> None:
-        time = permuted(source.time, order)
+    def __init__(self, source: Run, actors: np.ndarray, found: Mapping[str, np.ndarray]) -> None:
+        """`found` are `order time quarters starts bounds`; `actors` the key of each stretch."""
+        time, starts = found["time"], found["starts"]
         kept: dict[str, Any] = {
-            "time": time, "quarters": quarters(time), "codes": Permuted(source.codes, order), "actors": actors,
-            "starts": starts, "first": time[starts[:-1]], "last": time[starts[1:] - 1], "bounds": bounds,
-            "name": source.name, "source": source, "order": order,
+            **found, "codes": Permuted(source.codes, found["order"]), "actors": actors, "name": source.name,
+            "first": time[starts[:-1]], "last": time[starts[1:] - 1], "source": source,
         }  # fmt: skip
         self.__dict__.update(kept)
 
@@ -116,8 +116,8 @@ class Names(Dictionary):
 class Rekeying:
     """The keyed views of one copy of the lake; any number of threads may ask."""
 
-    def __init__(self, lake: Lake) -> None:
-        self._lake = lake
+    def __init__(self, folder: Path, lake: Lake) -> None:
+        self._folder, self._lake = folder, lake
         self._lock = threading.Lock()
         self._keys: dict[Key, _Kept] = {}
 
@@ -125,8 +125,8 @@ class Rekeying:
         """The events of a view that have a key, by that key."""
         with self._lock:
             kept = self._keys.pop(key, None)
-            if kept is None or kept.lineage is not view.lineage:
-                kept = _Kept(view, key, self._lake)
+            if kept is None or not kept.serves(view):
+                kept = _Kept(view, key, self._folder, self._lake)
             self._keys[key] = kept
             while len(self._keys) > MOST_KEYS:
                 del self._keys[next(iter(self._keys))]
@@ -141,9 +141,9 @@ class Rekeying:
 class _Kept:
     """What is kept of one key, while the dictionaries whose codes it is made of live."""
 
-    def __init__(self, view: View, key: Key, lake: Lake) -> None:
-        self.lineage = view.lineage
-        self._key, self._lake = key, lake
+    def __init__(self, view: View, key: Key, folder: Path, lake: Lake) -> None:
+        self._lineage = view.lineage
+        self._key, self._folder, self._lake = key, folder, lake
         self._many = {name: Many(view.schema[name]) for name in key if name in view.wide}
         self._combinations = Combinations(len(key))
         self._runs: list[Rekeyed] = []
@@ -155,13 +155,10 @@ class _Kept:
         for plain, made in self._views:
             if plain is view:
                 return made
-        runs = view.runs[:-1] if view.overlaid else view.runs
-        have = {id(run.source): run for run in self._runs}
-        coded = self._coded(view, [run for run in runs if id(run) not in have])
+        self._runs = self._ordered(view, view.runs[:-1] if view.overlaid else view.runs)
         of = self._owned(view)
         parts = self._parts(view)
         places = self._places(view, parts)
-        self._runs = [have.get(id(run)) or rekeyed(run, coded.pop(id(run)), places) for run in runs]
         names = Names(self._key, view.schema, lambda name: self._values(view, name), parts)
         dictionaries = {**view.dictionaries, "actor": (names, len(names))}
         less = [_permuted_rows(rows, run) for rows, run in zip(view.gone, self._runs, strict=False)]
@@ -169,6 +166,35 @@ class _Kept:
         made = replace(made, key=self._key, left_out=view.rows - made.rows)
         self._views = [*self._views[1 - MOST_VIEWS :], (view, made)]
         return made
+
+    def serves(self, view: View) -> bool:
+        """Whether codes mean the same in a view, and the same columns are too wide for them."""
+        return self._lineage is view.lineage and set(self._many) == view.wide & set(self._key)
+
+    def _ordered(self, view: View, runs: Sequence[Run]) -> list[Rekeyed]:
+        """Some runs in the order of the key: those known, those on disk, and the others, which are sorted."""
+        have = {id(run.source): run for run in self._runs}
+        for run in runs:
+            kept = keyed_file.load(self._path(run), self._key) if id(run) not in have and self._keeps(run) else None
+            if kept is not None:
+                have[id(run)] = Rekeyed(run, self._combinations.encode(kept[1]), kept[0])
+        new = [run for run in runs if id(run) not in have]
+        coded = self._coded(view, new)
+        places = self._places(view, self._parts(view))
+        for run in new:
+            have[id(run)] = made = rekeyed(run, coded.pop(id(run)), places)
+            if self._keeps(run):
+                found = {name: getattr(made, name) for name in ("order", "time", "quarters", "starts", "bounds")}
+                parts = [part[made.actors] for part in self._parts(view)]
+                have[id(run)] = Rekeyed(run, made.actors, keyed_file.save(self._path(run), self._key, found, parts))
+        return [have[id(run)] for run in runs]
+
+    def _keeps(self, run: Run) -> bool:
+        """Whether the order of a run is kept on disk: its codes mean the same in every process."""
+        return not self._many and keyed_file.worth(run)
+
+    def _path(self, run: Run) -> Path:
+        return keyed_file.path_of(self._folder, run, self._key)
 
     def _parts(self, view: View) -> list[np.ndarray]:
         """The codes of which each key is made; keys of other views are given codes that this one knows."""
@@ -228,7 +254,9 @@ def rekeyed(run: Run, codes: np.ndarray, places: np.ndarray) -> Rekeyed:
     edges = np.searchsorted(starts, np.linspace(0, len(order), PARTS + 1).astype(np.int64))
     each(lambda part: settle(order, starts[part[0] : part[1] + 1], run.time, run.tie), _pairs(edges, len(actors)))
     narrow = order.astype(np.uint32) if run.rows < 1 << 32 else order
-    return Rekeyed(run, narrow, starts, actors, bounds)
+    time = permuted(run.time, narrow)
+    found = {"order": narrow, "time": time, "quarters": quarters(time), "starts": starts, "bounds": bounds}
+    return Rekeyed(run, actors, found)
 
 
 def _permuted_rows(rows: np.ndarray, run: Rekeyed) -> np.ndarray:

@@ -91,7 +91,7 @@ class Columns:
         self._state = _State()
         self._views: dict[int, View] = {}
         self._before: dict[int, View] = {}
-        self._rekeying = Rekeying(lake)
+        self._rekeying = Rekeying(folder, lake)
 
     def by(self, view: View, key: Key) -> View:
         """The same events by another actor."""
