@@ -3,6 +3,7 @@
     TrackwayError
     ├── ConfigError        trackway.toml asks for something that cannot be
     ├── ConditionError     a condition cannot be read, or names what does not exist
+    ├── MeasureError       a measure or a formula cannot be read, or names what does not exist
     ├── QuestionError      a question cannot be asked of these events
     │   ├── TooSparse      a sample has too few actors to say anything
     │   ├── TooLarge       a question needs more memory than it may have
@@ -66,6 +67,13 @@ class ConditionError(TrackwayError, ValueError):
     """A condition cannot be read, or names a column that does not exist.
 
     Also a ValueError, so that an option holding a wrong condition is reported under its own path.
+    """
+
+
+class MeasureError(TrackwayError, ValueError):
+    """A measure or a formula cannot be read, or names what does not exist.
+
+    Also a ValueError, so that it is reported under the path of its option.
     """
 
 

@@ -1,4 +1,4 @@
-"""How many events or actors there are over time.
+"""Events, actors or any other measure over time.
 
 [queries.errors]
 type = "trend"
@@ -6,65 +6,96 @@ measure = "actors"
 where = "status >= 500"
 every = "1d"
 by = ["method"]
+rolling = "7d"
+compare = "previous period"
+
+[queries.sign_up_rate]
+type = "trend"
+measures = [
+  { name = "signups", measure = "actors", where = "event = 'Signed Up'" },
+  { name = "visitors", measure = "actors" },
+]
+formula = "signups / visitors"
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from functools import cached_property
+from typing import Annotated, Any, Self
 
-import numpy as np
 import pyarrow as pa
-from pydantic import Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from trackway.errors import QuestionError
-from trackway.model.condition import Condition, quoted
+from trackway.errors import MeasureError, QuestionError, suggest
+from trackway.model.condition import Condition
+from trackway.model.formula import Formula
 from trackway.model.schema import Schema
-from trackway.model.time import Duration, iso
+from trackway.model.statistic import ACTORS, EVENTS, Measure
+from trackway.model.time import SHAPE, Duration, floor, iso
 from trackway.plan.component import Query
-from trackway.store.columns.context import Context, Moment, Names
-from trackway.store.columns.folds import trend as fold
-from trackway.store.columns.groups import REST, Groups, Key, beyond, groups, label, ranked, sortable
-from trackway.store.columns.lanes import Intervals, Lane, Mask, intervals, nothing, times
+from trackway.store.columns.context import Context, Moment, Names, Span
+from trackway.store.columns.groups import REST, Key, beyond, label, sortable
+from trackway.store.columns.measures.breakdown import Breakdown, Found, Prepared, Tables
+from trackway.store.columns.measures.frame import PREVIOUS, Frame, distance, earlier, span_of
+from trackway.store.columns.measures.made import Part
+from trackway.store.columns.measures.numbers import check, plain
+from trackway.store.columns.measures.reference import Reference
 from trackway.store.columns.view import Shard
 
-CELLS = 1 << 20
-"""Intervals times groups counted at once, before only the largest groups are kept apart."""
-MOST_CELLS = 1 << 25
-"""More are refused."""
+MOMENT: TypeAdapter[str] = TypeAdapter(Moment)
+
+
+def _earlier(value: Any) -> str:
+    """A length of time, `previous period`, or a moment; as text."""
+    text = str(value).strip()
+    if text == PREVIOUS or SHAPE.match(text):
+        return text
+    try:
+        return MOMENT.validate_python(value)
+    except ValidationError:
+        raise ValueError(f"expected one such as '7d', '{PREVIOUS}' or a date, got {text!r}") from None
+
+
+Earlier = Annotated[str, BeforeValidator(_earlier)]
+"""The period before that a trend is compared with."""
+TAKEN = frozenset({"time", "value", "before", "change"})
+"""Keys of rows, which no measure and no column of a breakdown can have as its name."""
+
+
+class Named(BaseModel):
+    """One of several measures."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, arbitrary_types_allowed=True)
+    name: str = Field(pattern=r"^[^\W\d]\w*$")
+    """Its key in the rows, and its name in the formula: letters, digits and `_`."""
+    measure: Measure = Measure(EVENTS)
+    """As the option `measure` of the question."""
+    where: Condition | None = None
+    """Only events for which this and the `where` of the question are true."""
 
 
 @dataclass(frozen=True)
-class Cells:
-    """Counts by place (interval times groups plus group), and the exact total."""
+class Row:
+    """One window and group, before it is written down."""
 
-    place: np.ndarray
-    value: np.ndarray
-    total: int
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What the shards of one pass share. `shown[g]` is the key of group `g`, None of all the rest together."""
-
-    mask: Mask
-    group: Lane
-    time: Lane
-    intervals: Intervals
-    edges: list[int]
-    size: int
-    shown: list[Key | None]
-    hidden: int = 0
-    """How many groups are together in the rest."""
+    window: int
+    key: Key | None
+    values: list[Any]
+    before: Any
 
 
 class Trend(Query):
-    """Events or distinct actors, by interval and group."""
+    """One measure or several, by interval and group."""
 
-    counts: ClassVar[frozenset[str]] = frozenset({"value"})
-    measure: Literal["events", "actors"] = "events"
-    """`events` counts events, `actors` the distinct actors who have one."""
+    measure: Measure = Measure(EVENTS)
+    """`events`, `actors`, `per_actor`; of a column `sum(c) average(c) min(c) max(c) median(c) p90(c) first(c) last(c)
+    distinct(c)`; over actors `sum(c) per actor` (their mean), `median of sum(c) per actor`."""
+    measures: list[Named] = Field(default=[], max_length=8)
+    """Several measures instead of one, each under its name in the rows; `value` is the formula, or the first."""
+    formula: Formula | None = None
+    """Arithmetic over the names of `measures`, such as `signups / visits`; null where something is divided by 0."""
     where: Condition | None = None
     """Only events for which this is true."""
     every: Duration | None = Duration("1d")
@@ -77,219 +108,256 @@ class Trend(Query):
     """End of the range, exclusive; else after the last event."""
     top: int | None = Field(default=10, ge=1)
     """Groups shown, the largest over the whole range; the others are together `other`. Null shows all."""
+    compare: Earlier | None = None
+    """An earlier period, interval by interval: so long before (`7d`, `1mo`), the `previous period`, or since a date."""
+    rolling: Duration | None = None
+    """Each value is of a trailing window of this length instead of its interval alone, such as `7d`."""
+    cumulative: bool = False
+    """Each value is of everything from the beginning of the range."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.rolling is not None and self.cumulative:
+            raise MeasureError("a window cannot be rolling and cumulative", hint="leave out rolling or cumulative")
+        if self.rolling is not None and (self.every is None or span_of(self.every, self.rolling) is None):
+            every = "the whole range" if self.every is None else f"intervals of {self.every}"
+            raise MeasureError(f"a window of {self.rolling} does not go with {every}", hint="take whole intervals")
+        names = [named.name for named in self.measures]
+        for name in names:
+            if names.count(name) > 1 or name in TAKEN or name in self.by:
+                raise MeasureError(f"the name '{name}' is taken", hint="every measure needs a name of its own")
+        if names and self.measure != EVENTS:
+            raise MeasureError("one measure and several cannot be asked at once", hint="leave out measure")
+        for name in [] if self.formula is None else self.formula.names:
+            if name not in names:
+                raise MeasureError(f"unknown measure '{name}' in the formula", hint=suggest(name, names))
+        if self.formula is not None and not names:
+            raise MeasureError("a formula of which measures?", hint="name them in measures")
+        return self
+
+    @property
+    def counts(self) -> frozenset[str]:  # type: ignore[override]
+        """Keys that count events or actors, or add up over them."""
+        named = {named.name for named in self.measures if named.measure.counts}
+        value = self.formula is None and self._parts[0].measure.counts
+        return frozenset(named | ({"value", "before"} if value else set()))
+
+    @cached_property
+    def _parts(self) -> tuple[Part, ...]:
+        if not self.measures:
+            return (Part("value", self.measure, (self.where,)),)
+        return tuple(Part(named.name, named.measure, (named.where, self.where)) for named in self.measures)
+
+    # ── what is asked ───────────────────────────────────────────────────────────────────────────────
 
     def columns(self, schema: Schema) -> list[str]:
         """The columns it reads."""
-        return Context(schema, "UTC", 0, None, None).columns([self.where], self.by)
-
-    def passes(self, context: Context) -> int:
-        """Two when the largest groups must be known before anything can be counted by them."""
-        if not self.by or self.top is None:
-            return 1
-        size = self._groups(context).size
-        many = size * (len(self._edges(self._narrowed(context))) - 1) > CELLS
-        return 2 if self.measure == "actors" or many else 1
+        measured = [part.measure.inner.column for part in self._parts]
+        reads = [*self.by, *(column for column in measured if column is not None)]
+        conditions = [condition for part in self._parts for condition in part.conditions]
+        found = Context(schema, "UTC", 0, None, None).columns(conditions, reads)
+        for place, part in enumerate(self._parts):
+            check(part.measure, schema, f"measures[{place}].measure" if self.measures else "measure")
+        return found
 
     @property
     def _open(self) -> bool:
         """Whether the range ends where the events do."""
         return self.from_ is None or self.to is None
 
+    @property
+    def _fixed(self) -> bool:
+        """Whether the intervals must be known before anything is counted, not cut to the events afterwards."""
+        return self.every is None or self.compare is not None or self.rolling is not None or self.cumulative
+
+    def _span(self, context: Context) -> Span:
+        """The range; trailing windows are whole, so it begins with an interval then."""
+        span = context.span(self.from_, self.to)
+        if self.rolling is None or self.every is None:
+            return span
+        return Span(floor(span.start, self.every, context.zone), span.end)
+
     def _narrowed(self, context: Context) -> Context:
         """The context of the matching events, when an open range cannot be cut to them after counting."""
-        span = context.span(self.from_, self.to)
-        if not self._open or (self.where is None and self.from_ is None and self.to is None):
+        span = self._span(context)
+        everything = any(part.conditions == (None,) * len(part.conditions) for part in self._parts)
+        if not self._open or (everything and self.from_ is None and self.to is None):
             return context
-        if self.every is not None and not context.many(span, self.every):
+        if not self._fixed and not context.many(span, self.every):
             return context
-        return context.matching(None, self.where, span)
+        found = [context.matching(*_two(part.conditions), span) for part in self._parts]
+        firsts = [one.oldest for one in found if one.oldest is not None]
+        lasts = [one.newest for one in found if one.newest is not None]
+        return context.among(min(firsts, default=None), max(lasts, default=None))
 
-    def _groups(self, context: Context) -> Groups:
-        return groups(context.columns_view, self._names(context))
+    def _frames(self, context: Context) -> tuple[Frame, ...]:
+        """The intervals of the range, and the earlier ones they are compared with."""
+        span = self._span(context)
+        edges = context.edges(span, self.every)
+        if self.compare is not None:
+            span = Span(edges[0] if self.from_ is None else span.start, edges[-1] if self.to is None else span.end)
+        frame = Frame(tuple(edges), span.start, span.end)
+        if self.rolling is not None and self.every is not None:
+            frame = frame.trailing(span_of(self.every, self.rolling) or 1, self.every, context.zone)
+        if self.cumulative:
+            frame = frame.cumulative()
+        return (frame,) if self.compare is None else (frame, self._moved(frame, context))
 
-    def _names(self, context: Context) -> list[str]:
-        return list(dict.fromkeys(context.schema.resolve(name) for name in self.by))
+    def _moved(self, frame: Frame, context: Context) -> Frame:
+        """The earlier period."""
+        zone, begin, end = context.zone, frame.begin, frame.stop
+        if self.compare == PREVIOUS or (context.oldest is None and self.from_ is None):
+            move = distance(begin, end, zone)
+        elif SHAPE.match(str(self.compare)):
+            move = earlier(Duration(str(self.compare)), zone)
+        else:
+            move = distance(context.moment(str(self.compare)), begin, zone)
+        if move(begin) >= begin:
+            raise QuestionError(
+                f"{self.compare} is not before {iso(begin, zone)}",
+                path="compare",
+                hint="take an earlier period",
+            )
+        return frame.moved(move)
 
-    def _edges(self, context: Context) -> list[int]:
-        return context.edges(context.span(self.from_, self.to), self.every)
+    def _breakdown(self, context: Context, narrowed: Context) -> Breakdown:
+        names = tuple(dict.fromkeys(context.schema.resolve(name) for name in self.by))
+        return Breakdown(self._parts, self._frames(narrowed), names, self.top, context)
+
+    # ── columns ─────────────────────────────────────────────────────────────────────────────────────
+
+    def passes(self, context: Context) -> int:
+        """More than one when the largest groups must be known first, or ranks are found digit by digit."""
+        return self._breakdown(context, self._narrowed(context)).passes()
 
     def prepare(self, context: Context) -> Prepared:
-        """Masks, groups and edges."""
-        view = context.columns_view
-        mask = Mask(nothing(view), nothing(view)) if self.where is None else context.mask([self.where], None)
-        edges = self._edges(self._narrowed(context))
-        if not self.by:
-            return self._prepared(context, mask, nothing(view), edges, [()])
-        grouped = self._groups(context)
-        if context.found is None and self.passes(context) == 2:
-            ends = [edges[0], edges[-1]]
-            return replace(self._prepared(context, mask, grouped.lane(), ends, []), size=grouped.size)
-        if context.found is None:
-            if grouped.size * (len(edges) - 1) > MOST_CELLS:
-                raise QuestionError(
-                    f"{grouped.size:,} groups in {len(edges) - 1:,} intervals", path="top", hint="set top"
-                )
-            keys: list[Key | None] = list(grouped.keys(np.arange(grouped.size)))
-            return self._prepared(context, mask, grouped.lane(), edges, keys)
-        return self._second(context, grouped, mask, edges)
+        """Masks, groups and intervals."""
+        return self._breakdown(context, self._narrowed(context)).prepare(context.found)
 
-    def _second(self, context: Context, grouped: Groups, mask: Mask, edges: list[int]) -> Prepared:
-        """The largest groups of the first pass, and one for all others."""
-        found: Cells = context.found
-        keys = grouped.keys(found.place)
-        best = ranked(keys, found.value.tolist())[: self.top]
-        table = np.full(grouped.size, len(best), np.int64)
-        table[found.place[best]] = np.arange(len(best))
-        shown: list[Key | None] = [*(keys[place] for place in best), None]
-        made = self._prepared(context, mask, grouped.lane(table), edges, shown)
-        return replace(made, hidden=len(keys) - len(best))
+    def fold(self, shard: Shard, context: Context) -> Found:
+        """What one shard has."""
+        return Breakdown.fold(shard, context.prepared)
 
-    def _prepared(
-        self, context: Context, mask: Mask, group: Lane, edges: list[int], shown: list[Key | None]
-    ) -> Prepared:
-        view = context.columns_view
-        return Prepared(mask, group, times(view), intervals(view, np.array(edges)), edges, len(shown), shown)
+    def merge(self, partials: Iterable[Found]) -> Found:
+        """Partials add up; shards have no actor in common."""
+        return Breakdown.merge(partials)
 
-    def fold(self, shard: Shard, context: Context) -> Cells:
-        """Counts of one shard."""
-        view, made, span = shard.view, context.prepared, context.span(self.from_, self.to)
-        out = np.zeros((len(made.edges) - 1, made.size), np.int64)
-        arguments = (
-            view.first, view.run, view.lo, view.hi, shard.begin, shard.end,
-            *made.mask.parts, *made.group.parts, *made.intervals.parts, made.time.addresses, made.time.like,
-            span.start, span.end, context.cuts(span), out,
-        )  # fmt: skip
-        if self.measure == "events":
-            fold.events(*arguments)
-            total = int(out.sum())
-        else:
-            total = int(fold.actors(*arguments, np.full(made.size, -1, np.int64)))
-        place = np.flatnonzero(out)
-        return Cells(place, out.ravel()[place], total)
-
-    def merge(self, partials: Iterable[Cells]) -> Cells:
-        """Counts add up; shards have no actor in common."""
-        parts = list(partials)
-        place, index = np.unique(np.concatenate([part.place for part in parts]), return_inverse=True)
-        value = np.zeros(len(place), np.int64)
-        np.add.at(value, index, np.concatenate([part.value for part in parts]))
-        return Cells(place, value, sum(part.total for part in parts))
-
-    def answer(self, partial: Cells, context: Context) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
+    def answer(self, partial: Found, context: Context) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
         """A row per interval (and group)."""
-        made: Prepared = context.prepared
-        interval, group = np.divmod(partial.place, made.size)
-        shown, hidden = made.shown, made.hidden
-        value = partial.value
-        if self.by and self.top is not None and None not in shown:
-            shown, hidden, interval, group, value = self._largest(shown, interval, group, value)
-        cells = [
-            (made.edges[i], shown[g], int(n))
-            for i, g, n in zip(interval.tolist(), group.tolist(), value.tolist(), strict=True)
-        ]
-        if partial.total:
-            oldest, newest = made.edges[int(interval.min())], made.edges[int(interval.max())]
-            return self._answer(cells, partial.total, hidden, context.among(oldest, newest))
-        return self._answer(cells, 0, hidden, context.among(None, None))
-
-    def _largest(
-        self, keys: list[Key | None], interval: np.ndarray, group: np.ndarray, value: np.ndarray
-    ) -> tuple[list[Key | None], int, np.ndarray, np.ndarray, np.ndarray]:
-        """The groups that were counted apart, put together beyond the largest."""
-        weight = np.bincount(group, value, minlength=len(keys)).astype(np.int64)
-        present = np.flatnonzero(weight)
-        mine = [keys[place] or () for place in present]
-        best = present[ranked(mine, weight[present].tolist())[: self.top]]
-        table = np.full(len(keys), len(best))
-        table[best] = np.arange(len(best))
-        place, index = np.unique(interval * (len(best) + 1) + table[group], return_inverse=True)
-        total = np.bincount(index, value, minlength=len(place)).astype(np.int64)
-        shown = [*(keys[place] for place in best), None]
-        return shown, len(present) - len(best), *np.divmod(place, len(best) + 1), total
-
-    def _answer(
-        self, cells: list[tuple[int, Key | None, int]], total: int, hidden: int, context: Context
-    ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
-        """Rows of cells (start of interval, key or None for the rest, value), however they were counted."""
-        names, zone = self._names(context), context.zone
-        if not names:
-            counted = {start: value for start, _, value in cells}
-            edges = [] if context.oldest is None and self._open else self._edges(context)[:-1]
-            cells = [(start, (), counted.get(start, 0)) for start in edges]
-        moments = {start: iso(start, zone) for start in {start for start, _, _ in cells}}
-        shown = {key: self._labels(key, context) for key in {key for _, key, _ in cells}}
-        order = {key: (key is None, *map(sortable, key or ())) for key in shown}
-        cells.sort(key=lambda cell: (cell[0], -cell[2], order[cell[1]]))
-        rows = [{"time": moments[start], "value": value, **shown[key]} for start, key, value in cells]
-        return rows, {"value": total}, self._notes(total, hidden)
-
-    def _labels(self, key: Key | None, context: Context) -> dict[str, Any]:
-        """The columns of a group; None is all the rest."""
-        names = self._names(context)
-        if key is None:
-            return dict.fromkeys(names, REST)
-        return {name: label(item, context.schema[name], context.zone) for name, item in zip(names, key, strict=True)}
-
-    def _notes(self, total: int, hidden: int) -> list[str]:
-        notes = []
-        if hidden:
-            notes.append(beyond(hidden))
-        if self.measure == "actors" and (self.every is not None or self.by):
-            whole = f"there are {total:,}" if total != 1 else "there is 1"
-            notes.append(f"An actor counts in every interval and group they appear in; {whole} in all.")
-        return notes
+        asked = self._breakdown(context, self._narrowed(context))
+        return self._answer(asked, asked.tables(partial))
 
     # ── reference ───────────────────────────────────────────────────────────────────────────────────
 
     def sql(self, schema: Schema, context: Context) -> str:
-        """Rows `time` (microseconds), `value`, the groups `g0 g1 …`, and `rest`: true for all other groups."""
-        what = "count(*)" if self.measure == "events" else "count(distinct actor)"
-        placed = self._placed(schema, context)
-        if not self.by:
-            return f"""{placed}
-select edges.start as time, coalesce(n, 0) as value, false as rest
-from edges left join (select start, {what} as n from placed group by start) using (start) order by time"""
-        keys = [f"g{index}" for index in range(len(self._names(context)))]
-        same = " and ".join(f"placed.{key} is not distinct from ranked.{key}" for key in keys)
-        order = ", ".join(f"{key} nulls last" for key in keys)
-        top = "true" if self.top is None else f"place <= {self.top}"
-        shown = ", ".join(f"case when {top} then ranked.{key} end as {key}" for key in keys)
-        return f"""{placed},
-sized as (select {", ".join(keys)}, {what} as total from placed group by all),
-ranked as (select *, row_number() over (order by total desc, {order}) as place from sized)
-select start as time, {what} as value, {shown}, not ({top}) as rest
-from placed join ranked on {same} group by all order by time, value desc"""
-
-    def _placed(self, schema: Schema, context: Context) -> str:
-        """The events in range with the start of their interval."""
-        edges = self._edges(context)[:-1]
-        return f"""with edges as (select unnest({edges}::bigint[]) as start),
-picked as ({self._picked(schema, context)}),
-placed as (select picked.*, edges.start from picked asof join edges on picked.t >= edges.start)"""
-
-    def _picked(self, schema: Schema, context: Context) -> str:
-        """The matching events; an open end of the range limits nothing."""
-        span = context.span(self.from_, self.to)
-        where = f"({self.where.sql(schema)})" if self.where is not None else "true"
-        after = f" and epoch_us(time) >= {span.start}" if self.from_ is not None else ""
-        before = f" and epoch_us(time) < {span.end}" if self.to is not None else ""
-        keys = "".join(
-            f", {f'epoch_us({quoted(name)})' if schema[name] == 'time' else quoted(name)} as g{index}"
-            for index, name in enumerate(self._names(context))
-        )
-        return f"select epoch_us(time) as t, actor{keys} from events where {where}{after}{before}"
+        """The first measure by window, without groups."""
+        asked = self._breakdown(replace(context, schema=schema), context)
+        return asked.references()[0].windows(asked.frames[0].windows())
 
     def by_sql(
         self, run: Callable[[str], pa.Table], context: Context
     ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
         """The same answer from the reference, which is asked first where the events are."""
-        extent = run(f"select min(t) as first, max(t) as last from ({self._picked(context.schema, context)})")
-        context = context.among(extent["first"][0].as_py(), extent["last"][0].as_py())
-        table = run(self.sql(context.schema, context)).to_pylist()
-        what = "count(*)" if self.measure == "events" else "count(distinct actor)"
-        keys = [f"g{index}" for index in range(len(self._names(context)))]
-        groups = f"(select count(*) from (select distinct {', '.join(keys)} from placed))" if keys else "0"
-        extra = run(f"{self._placed(context.schema, context)} select {what} as total, {groups} as groups from placed")
-        total, count = extra["total"][0].as_py(), extra["groups"][0].as_py()
-        cells = [(row["time"], None if row["rest"] else tuple(row[key] for key in keys), row["value"]) for row in table]
-        return self._answer(cells, total, max(0, count - (self.top or count)), context)
+        span = self._span(context)
+        given = (span.start if self.from_ is not None else None, span.end if self.to is not None else None)
+        references = [Reference(context.schema, part.measure, part.conditions, ()) for part in self._parts]
+        picked = " union all ".join(f"(select t from ({one.picked([given])}))" for one in references)
+        extent = run(f"select min(t) as first, max(t) as last from ({picked})")
+        asked = self._breakdown(context, context.among(extent["first"][0].as_py(), extent["last"][0].as_py()))
+        return self._answer(asked, asked.reference(run))
+
+    # ── answer ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _answer(self, asked: Breakdown, tables: Tables) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
+        """Rows, totals and notes, however they were counted."""
+        frame, zone = asked.frames[0], asked.context.zone
+        rows = self._rows(asked, tables)
+        moments = {row.window: iso(frame.edges[frame.lead + row.window], zone) for row in rows}
+        labels = {key: self._labels(key, asked) for key in {row.key for row in rows}}
+        written = [
+            {"time": moments[row.window], **self._keys(row.values, row.before), **labels[row.key]} for row in rows
+        ]
+        totals = [[table.total for table in some] for some in tables.of]
+        before = self._value(totals[1]) if self.compare is not None else None
+        return written, self._keys(totals[0], before), self._notes(asked, tables)
+
+    def _rows(self, asked: Breakdown, tables: Tables) -> list[Row]:
+        """Every window, or every window and group in which there are events now or before."""
+        frame, now = asked.frames[0], tables.of[0]
+        cells = {place: None for some in tables.of for table in some for place in table.values}
+        if not any(table.events for table in now) and self._open:
+            return []
+        if not asked.names:
+            seen = [window for table in now for window, _ in table.values]
+            first = 0 if self.from_ is not None or self._fixed else min(seen)
+            last = frame.shown - 1 if self.to is not None or self._fixed else max(seen)
+            cells = {(window, ()): None for window in range(first, last + 1)}
+        nothing = [part.measure.nothing for part in asked.parts]
+        rows = []
+        for window, key in cells:
+            values, *earlier_ = (
+                [table.values.get((window, key), none) for table, none in zip(some, nothing, strict=True)]
+                for some in tables.of
+            )
+            rows.append(Row(window, key, values, self._before(asked, window, earlier_)))
+        order = {key: (key is None, *map(sortable, key or ())) for key in {row.key for row in rows}}
+        values_ = {id(row): _descending(self._value(row.values)) for row in rows}
+        return sorted(rows, key=lambda row: (row.window, values_[id(row)], order[row.key]))
+
+    def _before(self, asked: Breakdown, window: int, values: list[list[Any]]) -> Any:
+        """The value of the earlier interval; None when there is none, such as an hour that the clock skipped."""
+        if not values:
+            return None
+        edges, place = asked.frames[1].edges, asked.frames[1].lead + window
+        return self._value(values[0]) if edges[place] < edges[place + 1] else None
+
+    def _value(self, values: list[Any]) -> Any:
+        """What is shown as `value`."""
+        if self.formula is None:
+            return values[0]
+        return plain(self.formula.value(dict(zip((part.name for part in self._parts), values, strict=True))))
+
+    def _keys(self, values: list[Any], before: Any) -> dict[str, Any]:
+        """The keys of a row or of the totals that hold numbers."""
+        value = self._value(values)
+        keys = {"value": value}
+        if self.measures:
+            keys |= {part.name: one for part, one in zip(self._parts, values, strict=True)}
+        if self.compare is not None:
+            keys |= {"before": before, "change": _change(value, before)}
+        return keys
+
+    def _labels(self, key: Key | None, asked: Breakdown) -> dict[str, Any]:
+        """The columns of a group; None is all the rest."""
+        if key is None:
+            return dict.fromkeys(asked.names, REST)
+        schema, zone = asked.context.schema, asked.context.zone
+        return {name: label(item, schema[name], zone) for name, item in zip(asked.names, key, strict=True)}
+
+    def _notes(self, asked: Breakdown, tables: Tables) -> list[str]:
+        notes = [beyond(tables.hidden)] if tables.hidden else []
+        if self._parts[0].measure == ACTORS and not self.measures and (self.every is not None or self.by):
+            total = tables.of[0][0].total
+            whole = f"there are {total:,}" if total != 1 else "there is 1"
+            notes.append(f"An actor counts in every interval and group they appear in; {whole} in all.")
+        if self.rolling is not None:
+            notes.append(f"Each value is of the {self.rolling} up to the end of its interval.")
+        if self.compare is not None:
+            before, zone = asked.frames[1], asked.context.zone
+            notes.append(f"Compared with {iso(before.begin, zone)} to {iso(before.stop, zone)}, interval by interval.")
+        return notes
+
+
+def _two(conditions: tuple[Condition | None, ...]) -> tuple[Condition | None, Condition | None]:
+    return (None, conditions[0]) if len(conditions) == 1 else (conditions[0], conditions[1])
+
+
+def _descending(value: Any) -> tuple[int, float]:
+    """Larger numbers first, then what is no number."""
+    return (0, -value) if isinstance(value, int | float) and not isinstance(value, bool) else (1, 0)
+
+
+def _change(value: Any, before: Any) -> float | None:
+    """The difference as a share of the size of what was before; None where there is no such share."""
+    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (value, before))
+    return plain((value - before) / abs(before)) if numbers and before else None

@@ -1,0 +1,143 @@
+"""One value per actor and window: the per-actor table from which means and quantiles over actors are taken."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from trackway.store.columns.folds.exact import INFINITE, PARTS, extended, nearest, put
+
+EVENTS, SUM, AVERAGE, LOW, HIGH, QUANTILE, DISTINCT = range(7)
+"""What an actor's value is worked out by."""
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def worked_out(  # noqa: PLR0913, PLR0917
+    kind: int, code: np.ndarray, values: np.ndarray, top: int, bottom: int, parts: np.ndarray, known: np.ndarray
+) -> float:
+    """The value of some events of an actor; NaN when they have none. `known` is room for their values.
+
+    Of a quantile, `top / bottom` is the share; one half means the median.
+    """
+    if kind == EVENTS:
+        return float(len(code))
+    if kind == DISTINCT:
+        return float(different(code, known))
+    n = 0
+    for i in range(len(code)):
+        known[n] = values[code[i]]
+        n += np.isfinite(known[n])
+    if kind == SUM or (kind == AVERAGE and n):
+        m = 0
+        for i in range(n):
+            m = extended(parts, m, known[i])
+        return float(nearest(parts, m) / (n if kind == AVERAGE else 1))
+    if n == 0 or kind <= HIGH:
+        return float(extreme(known[:n], kind))
+    ordered = np.sort(known[:n])
+    if 2 * top == bottom:
+        return float((ordered[(n - 1) // 2] + ordered[n // 2]) / 2)
+    return float(ordered[(n * top + bottom - 1) // bottom - 1])
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def different(code: np.ndarray, known: np.ndarray) -> float:
+    """How many codes there are, without 0."""
+    n = 0
+    for i in range(len(code)):
+        known[n] = code[i]
+        n += code[i] != 0
+    ordered, found = np.sort(known[:n]), 0
+    for i in range(n):
+        found += i == 0 or ordered[i] != ordered[i - 1]
+    return float(found)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def extreme(known: np.ndarray, kind: int) -> float:
+    """The smallest of some numbers, or the largest; NaN of none."""
+    if len(known) == 0:
+        return np.nan
+    return float(known.min() if kind == LOW else known.max())
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def entries(  # noqa: C901, PLR0913, PLR0917
+    place: np.ndarray, code: np.ndarray, ends: np.ndarray, values: np.ndarray, kind: int, top: int, bottom: int,
+    size: int, lead: int, reach: int, intervals: int, begins: np.ndarray, over: np.ndarray, found: np.ndarray,
+) -> int:  # fmt: skip
+    """Write down the value of each actor in each group and window: `found` from place `begins` until before `over`.
+
+    `place` and `code` are the events in order of actor and time, `ends` where each actor's end. A window is `reach`
+    intervals up to and with its own; only those from `lead` on are written. Returns how many there are.
+    """
+    parts, known = np.empty(PARTS), np.empty(len(place) + 1)
+    total, start = 0, 0
+    for end in ends:
+        group = place[start:end] % size
+        when, mine = place[start:end] // size, code[start:end]
+        if size > 1 and end - start > 1 and (group != group[0]).any():
+            order = np.argsort(group, kind="mergesort")
+            group, when, mine = group[order], when[order], mine[order]
+        i, n = 0, end - start
+        while i < n:
+            j = i
+            while j < n and group[j] == group[i]:
+                j += 1
+            a = b = i
+            window = int(when[i])
+            while True:
+                while b < j and when[b] <= window:
+                    b += 1
+                while a < b and when[a] + reach <= window:
+                    a += 1
+                if a == b and b == j:
+                    break
+                after = int(when[b]) if b < j else intervals
+                if a < b:
+                    after = min(after, int(when[a]) + reach, intervals)
+                if a < b and after > lead:
+                    value = worked_out(kind, mine[a:b], values, top, bottom, parts, known)
+                    begins[total], over[total] = max(window, lead) * size + group[i], after * size + group[i]
+                    found[total] = value
+                    total += np.isfinite(value)
+                if after >= intervals:
+                    break
+                window = after
+            i = j
+        start = end
+    return total
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def add_up(  # noqa: PLR0913, PLR0917
+    begins: np.ndarray, over: np.ndarray, found: np.ndarray, base: int, known: np.ndarray, limbs: np.ndarray
+) -> None:
+    """Add each value to the limbs where it begins, and take it away where it is over; finite ones only."""
+    bits = found.view(np.int64)
+    for i in range(len(bits)):
+        if (bits[i] >> 52) & INFINITE != INFINITE:
+            known[begins[i]] += 1
+            known[over[i]] -= 1
+            put(limbs[begins[i]], base, bits[i], 1)
+            put(limbs[over[i]], base, bits[i], -1)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def spread(  # noqa: PLR0913, PLR0917
+    begins: np.ndarray, over: np.ndarray, found: np.ndarray, size: int, starts: np.ndarray, out: np.ndarray
+) -> None:
+    """Write each value to every place it holds for; `starts` says where the values of a place begin in `out`."""
+    at = starts.copy()
+    for i in range(len(found)):
+        for place in range(begins[i], over[i], size):
+            out[at[place]] = found[i]
+            at[place] += 1
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def order(starts: np.ndarray, out: np.ndarray) -> None:
+    """Sort the values of each place."""
+    for place in range(len(starts) - 1):
+        if starts[place + 1] - starts[place] > 1:
+            out[starts[place] : starts[place + 1]].sort()

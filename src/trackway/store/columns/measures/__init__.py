@@ -1,0 +1,1 @@
+"""What is worked out of the events of an interval and group: each measure as partials that merge, and as SQL."""
