@@ -132,10 +132,15 @@ class Asking:
         view = derive(view, closure, names.schema, self.zone) if closure else view
         if view is None:
             return None
-        return Context(view.schema, self.zone, self.now, view.oldest, view.newest, view)
+        return Context(
+            view.schema, self.zone, self.now, view.oldest, view.newest, view, annotations=self._annotations()
+        )
 
     def _names(self, schema: Any, version: int) -> Names:
         return Names(self.naming, schema, self.zone, self.now, Membership(self.columns.lake, version, self.naming.root))
+
+    def _annotations(self) -> tuple[tuple[str, str], ...]:
+        return tuple((one.time, one.text) for one in self.naming.annotations.values())
 
     def by_columns(self, context: Context) -> Answer:
         """The exact answer."""
@@ -185,7 +190,7 @@ class Asking:
             events, actors, oldest, newest = connection.execute(count).fetchall()[0]
             if closure:
                 attach(connection, closure, stored)
-            context = Context(names.schema, self.zone, self.now, oldest, newest)
+            context = Context(names.schema, self.zone, self.now, oldest, newest, annotations=self._annotations())
             with self.limits.interrupting(connection.interrupt):
                 run = run_on(connection, self.limits)
                 rows, totals, notes = self.query.by_sql(run, context)

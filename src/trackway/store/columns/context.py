@@ -56,6 +56,8 @@ class Context:
     prepared: Any = field(default=None, repr=False)
     portion: Portion | None = None
     """What of the view is sampled; None for all of it."""
+    annotations: tuple[tuple[str, str], ...] = ()
+    """Moments and what happened then, as the file has them."""
 
     def moment(self, text: str) -> int:
         """The instant a text means."""
