@@ -4,8 +4,13 @@ import math
 
 import pytest
 
-from people import MONDAY, event, people
+from people import MONDAY, event, people, store
 from trackway.errors import ConditionError, ConfigError, QuestionError
+from trackway.plan import config
+from trackway.plan.config import component
+from trackway.store.columns.ask import ENGINES, ask
+from trackway.store.columns.shards import Columns
+from trackway.store.lake import Lake
 
 DAY = 86_400_000_000
 
@@ -220,7 +225,6 @@ AB = [{"name": "a"}, {"name": "b"}]
         ({"formula": "a / b"}, "unknown measure 'a'", ""),
         ({"measures": [{"name": "a"}, {"name": "a"}]}, "the name 'a' is taken", "a name of its own"),
         ({"measures": [{"name": "time"}]}, "the name 'time' is taken", ""),
-        ({"measures": [{"name": "x"}], "by": ["x"]}, "the name 'x' is taken", ""),
         ({"measures": [{"name": "two words"}]}, "pattern", ""),
         ({"measures": AB, "measure": "actors"}, "one measure and several", "leave out measure"),
         ({"rolling": "7d", "cumulative": True}, "rolling and cumulative", "leave out"),
@@ -241,6 +245,8 @@ def test_options_that_contradict_say_why(asked, options, message, hint):
     ("options", "error", "message", "hint"),
     [
         ({"measure": "sum(plan)"}, QuestionError, "'plan' is text", "distinct(plan)"),
+        ({"measures": [{"name": "plan"}], "by": ["plan"]}, QuestionError, "have a 'plan' of their own", "another name"),
+        ({"by": ["time"]}, QuestionError, "have a 'time' of their own", "another name"),
         ({"measure": "median(time)"}, QuestionError, "'time' is a time", "first(time)"),
         ({"measure": "sum(amuont)"}, ConditionError, "unknown column 'amuont'", "did you mean 'amount'?"),
         ({"compare": "2027-01-01", "from": "2026-01-05"}, QuestionError, "2027-01-01 is not before", "earlier"),
@@ -273,3 +279,32 @@ def test_nothing_matches(asked, options):
         story = []
         assert answer.rows == []
         assert answer.totals["value"] in (0, None)
+
+
+# ── annotations ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_happened_is_told_beside_the_days_it_happened_on(tmp_path):
+    written = {
+        "annotations": {
+            "late": {"time": "2026-01-09", "text": "After all of it"},
+            "prices": {"time": "2026-01-06 14:00", "text": "Prices up ✓"},
+            "launch": {"time": "2026-01-05", "text": "Launch"},
+        }
+    }
+    naming = config.check(written, tmp_path).naming
+    columns = Columns(tmp_path / "columns", store(Lake(tmp_path / "lake"), people(ann=[("A", "0m"), ("A", "2d")])))
+    for engine in ENGINES:
+        answer = ask(component("queries", trend(), "q"), columns, engine=engine, naming=naming, zone="Europe/Berlin")
+        assert answer.totals == {
+            "value": 2,
+            "annotations": [
+                {"time": "2026-01-05T00:00:00+01:00", "text": "Launch"},
+                {"time": "2026-01-06T14:00:00+01:00", "text": "Prices up ✓"},
+            ],
+        }
+
+
+def test_an_annotation_without_a_time_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"annotations\.x\.time"):
+        config.check({"annotations": {"x": {"time": "soon", "text": "?"}}}, tmp_path)

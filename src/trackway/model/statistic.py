@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic_core import core_schema
 
@@ -49,6 +49,11 @@ class Measure(str):
     """A measure as written. `inner` is worked out of events; with `over`, of each actor's, and `over` of the actors."""
 
     __slots__ = ("inner", "over")
+    examples: ClassVar[tuple[str, ...]] = (
+        *OFFERED, "sum(column)", "average(column)", "median(column)", "p90(column)", "distinct(column)",
+        "sum(column) per actor",
+    )  # fmt: skip
+    """What a form offers."""
     inner: Statistic
     over: Statistic | None
 

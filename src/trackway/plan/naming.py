@@ -1,6 +1,6 @@
-"""Names for what events do not say themselves: the tables `expressions`, `sessions` and `cohorts`.
+"""Names for what events do not say themselves: the tables `expressions`, `sessions`, `cohorts` and `annotations`.
 
-Each is a column that is worked out when a question reads it. They stand in the file for all questions,
+Each but the last is a column that is worked out when a question reads it. They stand in the file for all questions,
 or in one question for that one alone, where they go before those of the file.
 """
 
@@ -139,13 +139,23 @@ class Cohort(_Named):
         return self
 
 
+class Annotation(_Named):
+    """The table `[annotations.NAME]`: what happened at a time, told beside every trend over that time."""
+
+    time: Moment
+    """When: a date or a time, such as `2026-03-01` or `2026-03-01 14:00`, in the time zone of the project."""
+    text: str = Field(min_length=1, max_length=500)
+    """What happened."""
+
+
 @dataclass(frozen=True)
 class Naming:
-    """All names a question may use besides columns."""
+    """All names a question may use besides columns, and what happened when."""
 
     expressions: Mapping[str, Expression] = field(default_factory=dict)
     sessions: Mapping[str, Session] = field(default_factory=dict)
     cohorts: Mapping[str, Cohort] = field(default_factory=dict)
+    annotations: Mapping[str, Annotation] = field(default_factory=dict)
     root: Path | None = None
     """Where the files of cohorts are."""
 

@@ -61,7 +61,7 @@ def _earlier(value: Any) -> str:
 Earlier = Annotated[str, BeforeValidator(_earlier)]
 """The period before that a trend is compared with."""
 TAKEN = frozenset({"time", "value", "before", "change"})
-"""Keys of rows, which no measure and no column of a breakdown can have as its name."""
+"""Keys of rows, which no measure can have as its name."""
 
 
 class Named(BaseModel):
@@ -124,7 +124,7 @@ class Trend(Query):
             raise MeasureError(f"a window of {self.rolling} does not go with {every}", hint="take whole intervals")
         names = [named.name for named in self.measures]
         for name in names:
-            if names.count(name) > 1 or name in TAKEN or name in self.by:
+            if names.count(name) > 1 or name in TAKEN:
                 raise MeasureError(f"the name '{name}' is taken", hint="every measure needs a name of its own")
         if names and self.measure != EVENTS:
             raise MeasureError("one measure and several cannot be asked at once", hint="leave out measure")
@@ -148,6 +148,13 @@ class Trend(Query):
             return (Part("value", self.measure, (self.where,)),)
         return tuple(Part(named.name, named.measure, (named.where, self.where)) for named in self.measures)
 
+    @property
+    def _keys_of_rows(self) -> set[str]:
+        """The keys of rows besides the groups."""
+        return {"time", "value", *(part.name for part in self._parts)} | (
+            {"before", "change"} if self.compare is not None else set()
+        )
+
     # ── what is asked ───────────────────────────────────────────────────────────────────────────────
 
     def columns(self, schema: Schema) -> list[str]:
@@ -156,6 +163,10 @@ class Trend(Query):
         reads = [*self.by, *(column for column in measured if column is not None)]
         conditions = [condition for part in self._parts for condition in part.conditions]
         found = Context(schema, "UTC", 0, None, None).columns(conditions, reads)
+        for name in map(schema.resolve, self.by):
+            if name in self._keys_of_rows:
+                hint = "give it another name in [expressions]"
+                raise QuestionError(f"the rows of a trend have a '{name}' of their own", path="by", hint=hint)
         for place, part in enumerate(self._parts):
             check(part.measure, schema, f"measures[{place}].measure" if self.measures else "measure")
         return found
@@ -279,7 +290,21 @@ class Trend(Query):
         ]
         totals = [[table.total for table in some] for some in tables.of]
         before = self._value(totals[1]) if self.compare is not None else None
-        return written, self._keys(totals[0], before), self._notes(asked, tables)
+        return written, self._keys(totals[0], before) | self._told(asked, rows), self._notes(asked, tables)
+
+    def _told(self, asked: Breakdown, rows: list[Row]) -> dict[str, Any]:
+        """The annotations of the file from the first interval of the rows to the last; nothing without any."""
+        if not rows:
+            return {}
+        context, frame = asked.context, asked.frames[0]
+        first, last = rows[0].window + frame.lead, rows[-1].window + frame.lead
+        known = sorted((context.moment(time), text) for time, text in context.annotations)
+        told = [
+            {"time": iso(time, context.zone), "text": text}
+            for time, text in known
+            if frame.edges[first] <= time < frame.edges[last + 1]
+        ]
+        return {"annotations": told} if told else {}
 
     def _rows(self, asked: Breakdown, tables: Tables) -> list[Row]:
         """Every window, or every window and group in which there are events now or before."""

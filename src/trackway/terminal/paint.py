@@ -16,7 +16,7 @@ from rich.text import Text
 from trackway.web.charts.funnel import groups
 from trackway.web.charts.retention import cohorts, overall
 from trackway.web.charts.scale import counted, day, full, lasting, plain, share
-from trackway.web.charts.trend import series
+from trackway.web.charts.trend import lined, series
 
 if TYPE_CHECKING:
     from trackway.plan.component import Answer
@@ -53,7 +53,7 @@ def answer(found: Answer, name: str) -> None:
     elif not found.stands_on.get("exact", True):
         rows([sure(row) for row in found.rows])
     elif found.type in DRAWN:
-        DRAWN[found.type](found.rows, out)
+        DRAWN[found.type](lined(found.rows, found.totals) if found.type == "trend" else found.rows, out)
     else:
         rows(found.rows)
     for note in found.notes:
@@ -123,7 +123,7 @@ def _funnel(rows_: Sequence[dict[str, Any]], out: Console) -> None:
 def _trend(rows_: Sequence[dict[str, Any]], out: Console) -> None:
     times, lines, left = series(rows_, most=20)
     if len(lines) == 1 and not left and len(times) <= MOST:
-        highest = max((row["value"] for row in rows_), default=0) or 1
+        highest = max((row["value"] or 0 for row in rows_), default=0) or 1
         table = grid("from", ">value", "")
         for time, value in zip(times, next(iter(lines.values())), strict=True):
             table.add_row(day(time), full(value), bar((value or 0) / highest, max(10, min(60, out.width - 40))))

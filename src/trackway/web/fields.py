@@ -52,7 +52,7 @@ class Field:
     """A text; lists for `columns`, `tables` and `steps`."""
     hint: str = ""
     options: list[tuple[str, str]] = field(default_factory=list)
-    """What a choice offers: value and words."""
+    """What a choice offers, or a text among other things: value and words."""
     example: str = ""
     top: bool = True
     """Whether it is shown without being asked for."""
@@ -77,11 +77,16 @@ def _field(type_: str, name: str, info: FieldInfo, items: Items) -> Field:
         value = rows + [{"name": "", "text": ""}] * max(0, 2 - len(rows))
     elif kind in {"columns", "tables"}:
         value = values
-    options = offered(type_, name, info, value) if kind == "choice" else []
+    options = offered(type_, name, info, value) if kind == "choice" else examples(info)
     hint = "" if name in LABELS or name in FIRST else (info.description or "").split("\n")[0]
     top = name in FIRST or info.is_required()
     example = EXAMPLES.get(name, ONE_EXAMPLE) if kind == "condition" else fallback
     return Field(name, kind, label, value, hint, options, example, top)
+
+
+def examples(info: FieldInfo) -> list[tuple[str, str]]:
+    """What a text of a kind with examples may say."""
+    return [(text, text) for text in getattr(info.annotation, "examples", ())]
 
 
 def written(info: FieldInfo) -> str:

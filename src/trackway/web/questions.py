@@ -83,7 +83,9 @@ class Questions:
         if answer.type != "trend":
             return answer
         zone = self.pages.workspace.plan.project.timezone
-        return replace(answer, rows=trend.padded(answer.rows, asked.get("every", "1d"), zone))
+        return replace(
+            answer, rows=trend.padded(trend.lined(answer.rows, answer.totals), asked.get("every", "1d"), zone)
+        )
 
     def newest(self) -> int | None:
         """The newest instant there is, in microseconds; None without events."""

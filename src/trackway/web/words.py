@@ -61,7 +61,7 @@ def sentence(asked: Mapping[str, Any]) -> str:
         text = f"Who came back: {first} → {again}, each {unit(asked.get('every') or '7d')}"
     elif asked["type"] == "trend":
         where = f" where {plain(asked['where'])}" if asked.get("where") else ""
-        measure = str(asked.get("measure") or "events")
+        measure = measured(asked)
         return f"{measure[:1].upper()}{measure[1:]}{where}, each {unit(asked.get('every') or '1d')}{by(asked)}"
     else:
         about = [plain(str(asked[name])) for name in ("start", "when", "match", "metric", "end") if asked.get(name)]
@@ -142,12 +142,18 @@ def of_retention(asked: Mapping[str, Any], rows: Sequence[dict[str, Any]]) -> li
     return [*back[:3], (full(actors), "actors"), (full(len(found)), "cohorts")]
 
 
+def measured(asked: Mapping[str, Any]) -> str:
+    """What a trend is of: its measure, its formula, or the first of several."""
+    named = [str(one["name"]) for one in asked.get("measures") or [] if isinstance(one, dict) and "name" in one]
+    return str(asked.get("formula") or (named and named[0]) or asked.get("measure") or "events")
+
+
 def of_trend(asked: Mapping[str, Any], answer: Answer, *, open_end: bool) -> list[Number]:
     """The whole, the average and the highest interval, and the last that is over."""
     times, lines, left = series(answer.rows)
-    measure = str(asked.get("measure") or "events")
+    measure = measured(asked)
     whole: list[Number] = []
-    if answer.totals.get("value") is not None:
+    if isinstance(answer.totals.get("value"), int | float):
         whole = [(full(answer.totals["value"]), f"{measure} in all")]
     if len(lines) + left > 1:
         if measure == "events":

@@ -160,10 +160,16 @@ class Asking:
         view = derive(view, closure, names.schema, self.zone) if closure else view
         if view is None:
             return None
-        return Context(view.schema, self.zone, self.now, view.oldest, view.newest, view, precisions=self.precisions)
+        return Context(
+            view.schema, self.zone, self.now, view.oldest, view.newest, view,
+            annotations=self._annotations(), precisions=self.precisions,
+        )  # fmt: skip
 
     def _names(self, schema: Any, version: int) -> Names:
         return Names(self.naming, schema, self.zone, self.now, Membership(self.columns.lake, version, self.naming.root))
+
+    def _annotations(self) -> tuple[tuple[str, str], ...]:
+        return tuple((one.time, one.text) for one in self.naming.annotations.values())
 
     def by_columns(self, context: Context) -> Answer:
         """The exact answer."""
@@ -217,7 +223,10 @@ class Asking:
             events, actors, oldest, newest = connection.execute(count).fetchall()[0]
             if closure:
                 attach(connection, closure, stored)
-            context = Context(names.schema, self.zone, self.now, oldest, newest, precisions=self.precisions)
+            context = Context(
+                names.schema, self.zone, self.now, oldest, newest,
+                annotations=self._annotations(), precisions=self.precisions,
+            )  # fmt: skip
             run = run_on(connection, self.limits)
             with self.limits.interrupting(connection.interrupt):
                 if self.cell is None:

@@ -58,6 +58,8 @@ class Context:
     """Source -> how exactly it states times, microseconds; sources that are not here are exact."""
     portion: Portion | None = None
     """What of the view is sampled; None for all of it."""
+    annotations: tuple[tuple[str, str], ...] = ()
+    """Moments and what happened then, as the file has them."""
 
     def moment(self, text: str) -> int:
         """The instant a text means."""

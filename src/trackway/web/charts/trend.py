@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trackway.model.time import Duration, instant, intervals, iso
@@ -17,8 +17,35 @@ MOST_SLOTS = 400
 """Places that answer the pointer; of more intervals each so-manieth does."""
 
 
+def lined(rows: Sequence[dict[str, Any]], totals: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows of `time`, `value` and groups alone, in which several measures, and the time before, are lines of their own.
+
+    Of a breakdown there is only the value. What is no number has no place on an axis.
+    """
+    if not rows:
+        return []
+    more = [key for key in rows[0] if key in totals and key not in {"value", "change", "annotations"}]
+    groups = [key for key in rows[0] if key not in {"time", "value", "change", *more}]
+    if groups or not more:
+        return [{"time": row["time"], "value": drawn(row["value"]), **{k: row[k] for k in groups}} for row in rows]
+    named = [key for key in more if key != "before"]
+    alone = not named or any(row["value"] != row[named[0]] for row in rows)
+    shown = (["value"] if alone else named) + [key for key in more if key == "before"]
+    return [{"time": row["time"], "value": drawn(row[key]), "measure": key} for row in rows for key in shown]
+
+
+def drawn(value: Any) -> float | None:
+    """A number, or None of anything else."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def nothing(rows: Sequence[dict[str, Any]]) -> int | None:
+    """What a missing interval holds: 0 of counts, nothing of other measures."""
+    return 0 if all(isinstance(row["value"], int) for row in rows) else None
+
+
 def padded(rows: list[dict[str, Any]], every: str | None, zone: str) -> list[dict[str, Any]]:
-    """The rows with an interval of zero for each that is missing between the first and the last.
+    """The rows with an empty interval for each that is missing between the first and the last.
 
     A breakdown has rows only where there is something to count; on a time axis nothing is a zero.
     """
@@ -31,7 +58,11 @@ def padded(rows: list[dict[str, Any]], every: str | None, zone: str) -> list[dic
         return rows
     times = {str(row["time"]) for row in rows}
     missing = [time for edge in intervals(first, last, Duration(every), zone) if (time := iso(edge, zone)) not in times]
-    added = [{**rows[0], "time": time, "value": 0} for time in missing if (moment(time) or last_known) <= last_known]
+    added = [
+        {**rows[0], "time": time, "value": nothing(rows)}
+        for time in missing
+        if (moment(time) or last_known) <= last_known
+    ]
     return sorted([*rows, *added], key=lambda row: str(row["time"]))
 
 
@@ -40,8 +71,9 @@ def series(rows: Sequence[dict[str, Any]], most: int = SERIES) -> tuple[list[str
     times = sorted({str(row["time"]) for row in rows})
     place = {time: index for index, time in enumerate(times)}
     found: Series = {}
+    empty = [nothing(rows)] * len(times)
     for row in rows:
-        line = found.setdefault(group(row, ("time", "value")), [0] * len(times))
+        line = found.setdefault(group(row, ("time", "value")), list(empty))
         line[place[str(row["time"])]] = row["value"]
     ranked = sorted(found, key=lambda name: -sum(value or 0 for value in found[name]))
     return times, {name: found[name] for name in ranked[:most]}, max(0, len(ranked) - most)

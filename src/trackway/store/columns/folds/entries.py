@@ -119,8 +119,8 @@ def add_up(  # noqa: PLR0913, PLR0917
         if (bits[i] >> 52) & INFINITE != INFINITE:
             known[begins[i]] += 1
             known[over[i]] -= 1
-            put(limbs[begins[i]], base, bits[i], 1)
-            put(limbs[over[i]], base, bits[i], -1)
+            put(limbs, begins[i], base, bits[i], 1)
+            put(limbs, over[i], base, bits[i], -1)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

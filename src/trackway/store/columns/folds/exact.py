@@ -31,8 +31,8 @@ def reach(values: np.ndarray, spare: int = 0) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def put(limbs: np.ndarray, base: int, bits: int, sign: int) -> None:
-    """Add to the limbs of one place, `sign` times, the number of these bits; it must be finite."""
+def put(limbs: np.ndarray, place: int, base: int, bits: int, sign: int) -> None:
+    """Add to `limbs[place]`, `sign` times, the number of these bits; it must be finite."""
     exponent = (bits >> 52) & INFINITE
     mantissa = bits & MANTISSA
     if exponent:
@@ -45,9 +45,9 @@ def put(limbs: np.ndarray, base: int, bits: int, sign: int) -> None:
     if mantissa == 0:
         return
     low, high = (mantissa & LOW) << shift, (mantissa >> 32) << shift
-    limbs[at] += sign * (low & LOW)
-    limbs[at + 1] += sign * (((low >> 32) & LOW) + (high & LOW))
-    limbs[at + 2] += sign * (high >> 32)
+    limbs[place, at] += sign * (low & LOW)
+    limbs[place, at + 1] += sign * (((low >> 32) & LOW) + (high & LOW))
+    limbs[place, at + 2] += sign * (high >> 32)
 
 
 def carried(limbs: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ def add_up(  # noqa: PLR0913, PLR0917
         number = bits[code[i]]
         if (number >> 52) & INFINITE != INFINITE:
             known[place[i]] += 1
-            put(limbs[place[i]], base, number, 1)
+            put(limbs, place[i], base, number, 1)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

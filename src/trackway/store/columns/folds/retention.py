@@ -141,7 +141,7 @@ def worth(bits: int, base: int, count: np.ndarray, limbs: np.ndarray, period: in
     """Add the value of a return to its period; what is not finite adds nothing."""
     if (bits >> 52) & INFINITE != INFINITE:
         count[period] += 1
-        put(limbs[period], base, bits, 1)
+        put(limbs, period, base, bits, 1)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
