@@ -25,7 +25,11 @@ from trackway.sources.file import File
 from trackway.store.as_of import version_of
 from trackway.store.columns.ask import ask
 from trackway.store.columns.shards import Columns
+from trackway.store.columns.view import View
 from trackway.store.columns.whereabouts import whereabouts
+from trackway.store.derived.build import derive
+from trackway.store.derived.lists import Membership
+from trackway.store.derived.names import Names
 from trackway.store.journal import Journal
 from trackway.store.lake import Lake
 
@@ -94,6 +98,18 @@ class Workspace:
     def schema(self) -> Schema:
         """The columns events have now."""
         return self.lake.schema()
+
+    def names(self) -> Names:
+        """The expressions, sessions and cohorts of the file and the uploads, over the columns events have now."""
+        lists = Membership(self.lake, self.lake.version(), self.plan.root)
+        return Names(self.plan.naming, self.schema(), self.plan.project.timezone, time.time_ns() // 1_000, lists)
+
+    def view(self, column: str) -> View | None:
+        """The columns with one that may be derived; None when it is not kept as codes. Raises ConditionError."""
+        view, names = self.columns.view(), self.names()
+        if view is None or column not in names:
+            return view
+        return derive(view, names.closure([column]), names.schema, names.zone)
 
     def question(self, question: Mapping[str, Any] | str) -> Query:
         """A question from its name in the file or from its options with `type`. Raises with a hint."""

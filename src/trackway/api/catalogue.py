@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from trackway.model.condition import literal, quoted
 from trackway.model.schema import ENVELOPE
+from trackway.store.columns.groups import label
 from trackway.store.columns.reading import LEFT_OUT
 
 if TYPE_CHECKING:
@@ -51,12 +52,16 @@ class Catalogue:
 
         Raises ConditionError for a column that does not exist.
         """
-        column = self.workspace.schema().resolve(column)
+        column = self.workspace.names().schema.resolve(column)
         return self._keep(f"values {quoted(column)} {prefix.lower()}", lambda: self._values(column, prefix))
 
     def _values(self, column: str, part: str) -> Rows:
         """From the dictionary of a text that is kept as codes, else from the lake."""
-        view = self.workspace.columns.view()
+        names, view = self.workspace.names(), self.workspace.view(column)
+        if column in names:
+            found = [] if view is None or not view.rows else view.values(column, part, MOST_VALUES)
+            kind, zone = names.schema[column], names.zone
+            return [{"value": label(value, kind, zone), "events": count} for value, count in found]
         kept = view is not None and view.schema.get(column) == "string" and column not in {*LEFT_OUT, *view.wide}
         if view is not None and kept:
             return [{"value": value, "events": count} for value, count in view.values(column, part, MOST_VALUES)]
@@ -96,6 +101,9 @@ class Catalogue:
         return [
             {"column": name, "kind": schema[name], "envelope": name in ENVELOPE, "filled": filled.get(name)}
             for name in names
+        ] + [
+            {"column": name, "kind": kind, "envelope": False, "filled": None}
+            for name, kind in self.workspace.names().kinds().items()
         ]
 
     def _rows(self, statement: str) -> Rows:

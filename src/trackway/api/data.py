@@ -75,8 +75,8 @@ def choices(workspace: Workspace, catalogue: Catalogue) -> APIRouter:
 
     @router.get("/api/schema")
     def schema() -> Response:
-        """Every column and its kind."""
-        return json_response({"ok": True, "columns": dict(workspace.schema())})
+        """Every column and its kind; expressions, sessions and cohorts are columns too."""
+        return json_response({"ok": True, "columns": dict(workspace.schema()) | workspace.names().kinds()})
 
     @router.get("/api/columns")
     def columns() -> Response:
@@ -97,7 +97,7 @@ def choices(workspace: Workspace, catalogue: Catalogue) -> APIRouter:
     def check(condition: Annotated[str, Query(max_length=10_000)]) -> Response:
         """Whether a condition can be asked: 200 with its columns, or 400 with what is wrong."""
         asked = Condition(condition)
-        asked.sql(workspace.schema())
+        asked.sql(workspace.names().schema)
         return json_response({"ok": True, "columns": asked.columns})
 
     return router

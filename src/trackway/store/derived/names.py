@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import pyarrow as pa
@@ -93,6 +94,14 @@ class Names:
             finally:
                 self._open.pop()
         return self._made[name]
+
+    def kinds(self) -> dict[str, Kind]:
+        """The kind of every name that means something; a broken one is told of when it is asked for."""
+        found: dict[str, Kind] = {}
+        for name in sorted(self.all()):
+            with suppress(TrackwayError):
+                found[name] = self.get(name).kind
+        return found
 
     def closure(self, reads: Iterable[str]) -> list[Virtual]:
         """The derived columns that some columns are made of, those first that others read."""
@@ -312,10 +321,10 @@ class _Wider(Schema):
         return Schema({name: self[name] for name in self}).arrow()
 
     def resolve(self, name: str) -> str:
-        """The column a condition means; a derived name goes before a stored one."""
+        """The column a condition means; a derived name goes before a stored one, and must mean something."""
         for written in (name, name.removeprefix("properties.")):
             if self._names.known(written):
-                return written
+                return self._names.get(written).name
         try:
             return self._names.stored.resolve(name)
         except ConditionError:
