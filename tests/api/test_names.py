@@ -32,7 +32,7 @@ def workspace(tmp_path_factory):
     opened = Workspace.open(folder)
     try:
         assert opened.upload_cohort("vip", folder / "vip.txt") == 2
-        with pytest.raises(QuestionError, match="defined in trackway.toml"):
+        with pytest.raises(QuestionError, match="is defined in"):
             opened.upload_cohort("german", folder / "vip.txt")
         with pytest.raises(QuestionError, match="cannot be written in a condition"):
             opened.upload_cohort("v i p", folder / "vip.txt")
@@ -70,7 +70,7 @@ def test_a_condition_with_a_name_can_be_checked(client):
     shape = client.get("/api/check", params={"condition": "broken = 1"}).json()
     assert shape["error"] == "expressions.broken: unknown column 'no_such_column'"
     shape = client.get("/api/check", params={"condition": "visit.numbr = 1"}).json()
-    assert shape["hint"] == "did you mean 'visit.number'?"
+    assert shape["hint"].startswith("did you mean 'visit.number'")
 
 
 def test_a_question_of_an_address_brings_its_own_names(client):

@@ -48,6 +48,9 @@ OVER = {
         None if e["v"] is None else e["v"] == "large", None if e["position"] is None else e["position"] > 1),
     "case when cohort.took then visit.entry end": lambda e: e["entry"] if e["took"] else None,
     "visit.seconds > 60": lambda e: None if e["seconds"] is None else e["seconds"] > 60,
+    "visit.number is null": lambda e: e["number"] is None,
+    "coalesce(visit.events, 0) + (case when cohort.did then 10 else 0 end)": lambda e: (e["events"] or 0)
+    + 10 * e["did"],
     "coalesce(s, m)": None,
 }  # fmt: skip
 """Expressions over other names; `s` and `m` are put together only when they are of one kind."""

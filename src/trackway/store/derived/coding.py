@@ -29,11 +29,13 @@ class Built(Coded):
     """Of a column that numbers sessions: how many sessions the actors before each actor have, and the total."""
     sessions: bool = False
     """Whether `each` is of sessions."""
+    outside: np.ndarray | None = None
+    """Then the codes of events in no session, by actor; None when they have no value."""
 
     @property
     def size(self) -> int:
         """Bytes."""
-        extra = sum(each.nbytes for each in (self.each, self.base) if each is not None)
+        extra = sum(each.nbytes for each in (self.each, self.base, self.outside) if each is not None)
         return sum(codes.nbytes for codes in self.arrays) + int(self.values.nbytes) + extra
 
 
@@ -88,19 +90,21 @@ def empty(view: View, largest: int) -> list[np.ndarray]:
     return [np.zeros(run.rows, width(largest)) for run in view.runs]
 
 
-def spread(view: View, each: np.ndarray, number: Built | None) -> list[np.ndarray]:
-    """The codes of actors, or of sessions when they are numbered, as codes of events."""
-    arrays = empty(view, int(each.max(initial=0)))
-    codes, out = each.astype(width(int(each.max(initial=0)))), over(arrays, NO_BASE)
+def given(
+    view: View, each: np.ndarray, values: pa.ChunkedArray, number: Built | None, outside: np.ndarray | None = None
+) -> Built:
+    """A column of actors, or of sessions when they are numbered, from the code of each.
+
+    `outside` are the codes of events in no session, by actor; without it they have no value.
+    """
+    beyond = np.zeros(0, np.uint32) if outside is None else outside
+    most = int(max(each.max(initial=0), beyond.max(initial=0)))
+    arrays = empty(view, most)
+    codes, rest, out = each.astype(width(most)), beyond.astype(width(most)), over(arrays, NO_BASE)
     numbers = nothing(view) if number is None else over(number.arrays, NO_BASE)
     base = NO_BASE if number is None or number.base is None else number.base
     over_shards(view, lambda shard: measures.expand(
         view.first, view.run, view.lo, view.hi, shard.begin, shard.end,
-        numbers.addresses, numbers.like, base, codes, out.addresses, out.like,
+        numbers.addresses, numbers.like, base, codes, rest, out.addresses, out.like,
     ))  # fmt: skip
-    return arrays
-
-
-def given(view: View, each: np.ndarray, values: pa.ChunkedArray, number: Built | None) -> Built:
-    """A column of actors, or of sessions when they are numbered, from the code of each."""
-    return Built(spread(view, each, number), values, each, sessions=number is not None)
+    return Built(arrays, values, each, sessions=number is not None, outside=outside)

@@ -59,25 +59,35 @@ class Values:
         return self._by_row(one)
 
     def _of_each(self, one: Value) -> Built | None:
-        """Once for each actor or session."""
-        number = None if one.scope == ACTOR else self.found[f"{one.scope.removeprefix('session ')}.number"]
-        codes = {name: self._each(name, number) for name in one.reads}
-        size = self.view.actors if number is None or number.base is None else int(number.base[-1])
-        if number is not None and "actor" in one.reads and size > MOST_VALUES:
+        """Once for each actor; or for each session, and for each actor outside of sessions."""
+        if one.scope == ACTOR:
+            codes = {name: self._of_actors(name) for name in one.reads}
+            return given(self.view, *coded(self._evaluated(one, codes, self.view.actors)), None)
+        number = self.found[f"{one.scope.removeprefix('session ')}.number"]
+        assert number.base is not None  # noqa: S101 - it numbers sessions
+        size = int(number.base[-1])
+        if "actor" in one.reads and size > MOST_VALUES:
             return None
-        each, values = coded(self._evaluated(one, codes, size))
-        if number is not None and len(values) > MOST_VALUES:
+        codes = {name: self._of_sessions(name, number.base) for name in one.reads}
+        each, values = coded(self._evaluated(one, codes, size + self.view.actors))
+        if len(values) > MOST_VALUES:
             return None
-        return given(self.view, each, values, number)
+        return given(self.view, each[:size], values, number, each[size:])
 
-    def _each(self, name: str, number: Built | None) -> np.ndarray:
-        """The code of a column for each actor, or for each session."""
-        built = self.found.get(name)
-        each = self.view.codes if built is None else built.each
+    def _of_actors(self, name: str) -> np.ndarray:
+        """The code of a column for each actor."""
+        each = self.view.codes if name == "actor" else self.found[name].each
         assert each is not None  # noqa: S101 - by its scope
-        if number is None or number.base is None or (built is not None and built.sessions):
-            return each
-        return np.repeat(each, np.diff(number.base))
+        return each
+
+    def _of_sessions(self, name: str, base: np.ndarray) -> np.ndarray:
+        """The code of a column for each session, then for each actor outside of sessions."""
+        built = self.found.get(name)
+        if built is None or not built.sessions:
+            each = self._of_actors(name)
+            return np.concatenate([np.repeat(each, np.diff(base)), each])
+        outside = np.zeros(self.view.actors, np.uint32) if built.outside is None else built.outside
+        return np.concatenate([self._of_actors(name), outside])
 
     def _by_quarter(self, one: Value) -> Built | None:
         """Once for each quarter of an hour."""

@@ -112,10 +112,10 @@ def distinct(  # noqa: PLR0913, PLR0917
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def expand(  # noqa: PLR0913, PLR0917
     first: np.ndarray, run: np.ndarray, lo: np.ndarray, hi: np.ndarray, begin: int, end: int,
-    number_at: np.ndarray, number_like: np.ndarray, base: np.ndarray, codes: np.ndarray,
+    number_at: np.ndarray, number_like: np.ndarray, base: np.ndarray, codes: np.ndarray, outside: np.ndarray,
     out_at: np.ndarray, out_like: np.ndarray,
 ) -> None:  # fmt: skip
-    """Give every event the code of its actor or session; 0 outside of sessions."""
+    """Give every event the code of its actor or session; outside of sessions that of `outside`, by actor."""
     for actor in range(begin, end):
         for s in range(first[actor], first[actor + 1]):
             out = carray(pointer(out_at[run[s]], out_like), hi[s])
@@ -126,3 +126,5 @@ def expand(  # noqa: PLR0913, PLR0917
             for row in range(lo[s], hi[s]):
                 if numbers[row]:
                     out[row] = codes[base[actor] + numbers[row] - 1]
+                elif len(outside):
+                    out[row] = outside[actor]
