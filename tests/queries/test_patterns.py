@@ -14,7 +14,7 @@ from trackway.plan.config import component
 
 
 def matched(answer):
-    return [(one["actor"], one["matches"], one["seconds"]) for one in answer.totals["list"]]
+    return [(one["actor"], one["times"], one["first_seconds"]) for one in answer.totals["list"]]
 
 
 def test_letters_stand_side_by_side_and_two_dots_skip(asked):
@@ -148,7 +148,7 @@ def test_a_funnel_and_its_pattern_give_the_same_actors_and_times():
             for journey in oracle.by_actor(events).values()
             if len(chain := oracle.chain_of(journey, steps, 24 * HOURS)) == 3
         }
-        assert {one["actor"]: one["seconds"] for one in found.totals["list"]} == funnel
+        assert {one["actor"]: one["first_seconds"] for one in found.totals["list"]} == funnel
         question = {"type": "funnel", "within": "1d", "steps": [f"event = '{name}'" for name in "ABC"]}
         assert answers([events], [], question)[0].totals["converted"] == found.totals["matched"]
 

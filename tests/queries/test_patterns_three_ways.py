@@ -64,7 +64,7 @@ def check(parts, known, question, tree, bound):
     assert folded.totals["matches"] == sum(map(len, found.values())) == sum(row["matches"] for row in folded.rows)
     order = sorted((actor for actor in found if found[actor]), key=lambda actor: (-len(found[actor]), actor))
     listed = [(actor, len(found[actor])) for actor in order[: question["listed"]]]
-    assert [(one["actor"], one["matches"]) for one in folded.totals.get("list", [])] == listed
+    assert [(one["actor"], one["times"]) for one in folded.totals.get("list", [])] == listed
 
 
 BOUND = st.fixed_dictionaries({"P": condition, "Q": condition})

@@ -12,7 +12,7 @@ timeout = "30m"
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -29,10 +29,10 @@ from trackway.store.columns import sankey
 from trackway.store.columns.context import Context, Moment
 from trackway.store.columns.folds import paths as fold
 from trackway.store.columns.groups import label
-from trackway.store.columns.sankey import MORE, REST, STOP, Cell, Edges, Shown
-from trackway.store.columns.sankey_sql import Limits, Source, edges_sql, grouped_sql, nodes_sql
 from trackway.store.columns.lanes import Lane, Mask, nothing, times
 from trackway.store.columns.nodes import Nodes, nodes
+from trackway.store.columns.sankey import MORE, REST, STOP, Cell, Edges, Shown
+from trackway.store.columns.sankey_sql import Limits, Source, edges_sql, grouped_sql, nodes_sql
 from trackway.store.columns.view import Shard
 
 WORDS = {REST: "other", MORE: "…"}
@@ -74,6 +74,7 @@ class Paths(Query):
     """The steps of actors after a start, before an end, or between both."""
 
     counts: ClassVar[frozenset[str]] = frozenset({"value", "stopped", "actors", "journeys"})
+    labels: ClassVar[frozenset[str]] = frozenset({"step", "from", "to", "node"})
     start: Condition | None = None
     """A journey begins at an event for which this is true; without it, and without `end`, at an actor's first event
     and after every pause."""
@@ -169,6 +170,11 @@ class Paths(Query):
             -1 if self.timeout is None else self.timeout.micros, self.repeats == "keep", self.count == "journeys",
             self._backward, self._between, self.top,
         )  # fmt: skip
+
+    def taken_over(self, key: str, row: Mapping[str, Any], before: Sequence[Mapping[str, Any]]) -> float | None:  # noqa: ARG002
+        """A share is one of all journeys, a median is over those that take the edge."""
+        value, share = row.get("value"), row.get("share")
+        return value if key == "median_seconds" or not share or value is None else value / share
 
     def prepare(self, context: Context) -> Prepared:
         """Which events count, begin and end journeys, and their nodes."""

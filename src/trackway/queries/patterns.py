@@ -74,6 +74,7 @@ class Patterns(Query):
     """Matches of a pattern in each actor's events."""
 
     counts: ClassVar[frozenset[str]] = frozenset({"actors", "matched", "matches"})
+    labels: ClassVar[frozenset[str]] = frozenset({"times", "first_seconds"})
     pattern: Pattern
     """Events side by side: names of `let`, 'event names' in quotes, `any`, `not X`; `..` skips events;
     `(A | B)`, `* + ? {2,5}`, `^ $` for the first and last event of all, `within 1h` at the end of all or of a group."""
@@ -188,8 +189,7 @@ class Patterns(Query):
         view, first = context.columns_view, partial.first
         least = np.sort(sizes)[::-1][: self.listed][-1:]
         near = np.flatnonzero(sizes >= least) if len(least) else first[:0]
-        codes = view.codes[partial.matches.actor[first[near]]].astype(np.int64)
-        ids = view.dictionary("actor").combine_chunks().take(pa.array(codes - 1)).to_pylist()
+        ids = view.names(view.codes[partial.matches.actor[first[near]]]).to_pylist()
         rows = sorted(zip(ids, near.tolist(), strict=True), key=lambda one: (-sizes[one[1]], one[0]))[: self.listed]
         begun = partial.matches.begun
         return [(id_, int(sizes[i]), int(begun[first[i]]), int(taken[first[i]])) for id_, i in rows]
@@ -221,7 +221,7 @@ class Patterns(Query):
         }
         if self.listed:
             totals["list"] = [
-                {"actor": actor, "matches": count, "first": iso(begun, context.zone), "seconds": taken / MICROS}
+                {"actor": actor, "times": count, "first": iso(begun, context.zone), "first_seconds": taken / MICROS}
                 for actor, count, begun, taken in figures.listed
             ]
         return rows, totals, [beyond(figures.hidden)] if figures.hidden else []

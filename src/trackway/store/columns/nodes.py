@@ -18,9 +18,9 @@ from numba import njit
 from trackway.errors import QuestionError
 from trackway.model.condition import Condition, literal, quoted
 from trackway.model.schema import Schema
+from trackway.store.columns.evaluate import UNFIT
 from trackway.store.columns.groups import REST
 from trackway.store.columns.lanes import Lane, Mask, over
-from trackway.store.columns.masks import UNFIT
 from trackway.store.columns.view import View
 
 Rules = Sequence[tuple[str, Condition]]

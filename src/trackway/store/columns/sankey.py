@@ -17,6 +17,7 @@ from trackway.store.columns.durations import median
 from trackway.store.columns.folds import paths as fold
 from trackway.store.columns.groups import sortable
 from trackway.store.columns.nodes import Nodes
+from trackway.store.columns.settled import settled
 
 REST, MORE, STOP = 1, 2, 3
 """All nodes beyond the largest; the middle of a long journey; nothing, for the journey is over."""
@@ -94,7 +95,7 @@ def shown(edges: Edges, named: Nodes, top: int | None, most: int | None) -> Show
     slots, wide = edges.slots, edges.slots + 1
     k, near, far = edges.edge // (slots * slots), edges.edge // slots % slots, edges.edge % slots
     place, node = _nodes(k, near, far, edges.value, slots)
-    kept, hidden = _largest(place, node, named, top)
+    kept, hidden = settled(lambda: _largest(place, node, named, top))
 
     def grouped(edge: np.ndarray) -> np.ndarray:
         at = edge // (slots * slots)
@@ -104,7 +105,8 @@ def shown(edges: Edges, named: Nodes, top: int | None, most: int | None) -> Show
     cell, index = np.unique(grouped(edges.edge), return_inverse=True)
     value = np.bincount(index, edges.value, len(cell)).astype(np.int64)
     every = _cells(cell, value, {}, slots, named)
-    beyond = _beyond(every, most)
+    apart = settled(lambda: cell[~_beyond(every, most)])
+    beyond = ~np.isin(cell, apart) & (cell % wide != slots - 2)
     mapped = np.where(beyond, (cell // (wide * wide) * wide + slots) * wide + slots, cell)
     final, index = np.unique(mapped, return_inverse=True)
     total = np.bincount(index, value, len(final)).astype(np.int64)

@@ -12,8 +12,8 @@ from trackway.model.condition import Condition
 from trackway.model.schema import Schema
 from trackway.model.time import MICROS
 from trackway.store.columns.context import Span
-from trackway.store.columns.sankey import MORE, REST, STOP
 from trackway.store.columns.nodes import Rewrites, Rules, naming
+from trackway.store.columns.sankey import MORE, REST, STOP
 
 
 @dataclass(frozen=True)
