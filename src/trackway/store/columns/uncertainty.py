@@ -113,7 +113,7 @@ class Judge:
     def _labels(self, rows: Sequence[Row]) -> frozenset[str]:
         """The keys that say which row it is."""
         columns = dict.fromkeys(key for row in rows for key in row)
-        known = self.query.labels | frozenset(getattr(self.query, "by", ()))
+        known = self.query.labels | frozenset(getattr(self.query, "by", None) or ())
         found = {
             key for key in columns
             if key in known or all(isinstance(row.get(key), str | bool | None) for row in rows)
