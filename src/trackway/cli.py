@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trackway.errors import ConfigError, QuestionError, TrackwayError
+from trackway.errors import ConfigError, TrackwayError
 from trackway.terminal import cohorts
 
 if TYPE_CHECKING:
@@ -244,12 +244,9 @@ def ask(  # noqa: PLR0913, PLR0917 - the options of a verb
     estimate: Annotated[bool, typer.Option("--estimate", help="Do not ask; say what it would cost.")] = False,
 ) -> None:
     """Ask a question; in a terminal the answer is drawn."""
-    from trackway.store.columns.ask import ENGINES
     from trackway.terminal import answering
     from trackway.terminal.questions import read_question
 
-    if engine not in ENGINES:
-        raise QuestionError(f"no engine '{engine}'", path="engine", hint="columns or sql")
     with workspace(context) as opened:
         asked = read_question(question, opened.plan.queries)
         shape = answering.Shape("json" if as_json else "csv" if as_csv else "drawn", question)

@@ -20,6 +20,30 @@ from trackway.store.columns.words import Words
 DAY = 86_400 * MICROS
 EVENTS = ("A", "B", "C", "D")
 COUNTRIES = ("de", "fr", "it", "li", "mc")
+STEPS = ["event = 'A'", "event = 'B'", "event = 'C'"]
+ONE_OF_EACH = {
+    "funnel": {"type": "funnel", "steps": STEPS, "within": "7d"},
+    "funnel by country": {"type": "funnel", "steps": STEPS, "within": "7d", "by": ["country"], "top": 3},
+    "funnel over time": {"type": "funnel", "steps": STEPS[:2], "within": "2d", "every": "7d"},
+    "funnel in any order": {"type": "funnel", "steps": STEPS, "within": "7d", "order": "any", "count": "entries"},
+    "events": {"type": "trend", "every": "7d", "by": ["country"], "top": 2},
+    "measures": {
+        "type": "trend", "every": "7d", "formula": "a / b",
+        "measures": [{"name": "a", "measure": "actors", "where": "event = 'C'"}, {"name": "b", "measure": "events"}],
+    },
+    "per actor": {"type": "trend", "every": "7d", "measure": "distinct(event) per actor", "by": ["country"], "top": 2},
+    "retention": {"type": "retention", "start": "event = 'A'", "return": "event = 'C'", "every": "7d", "periods": 4},
+    "lifecycle": {"type": "lifecycle", "every": "7d", "by": ["country"], "top": 2},
+    "stickiness": {"type": "stickiness", "every": "1d", "window": "7d"},
+    "experiment": {
+        "type": "experiment", "exposure": "event = 'A'", "variant": "country", "control": "de",
+        "metrics": [{"name": "c", "when": "event = 'C'"}],
+    },
+    "drivers": {"type": "drivers", "steps": STEPS[:2], "within": "7d", "properties": ["country"]},
+    "paths": {"type": "paths", "start": "event = 'A'", "steps": 3},
+    "patterns": {"type": "patterns", "pattern": "'A' .. 'C' within 7d", "by": ["country"], "top": 2},
+}  # fmt: skip
+"""A question of every type, and of some types several."""
 SHARES = (0.6, 0.25, 0.14, 0.008, 0.002)
 """How many of all actors are of each country; the last are few."""
 

@@ -6,24 +6,20 @@ from collections.abc import Iterable
 
 import numpy as np
 import pytest
-from crowds import cells, crowd
+from crowds import ONE_OF_EACH, cells, crowd
 
 from trackway.errors import QuestionError, TooSparse
+from trackway.plan import registry
 from trackway.plan.config import component
 from trackway.store.columns.ask import answers, ask
 from trackway.store.columns.sampling import share_of
 from trackway.store.columns.uncertainty import GROUPS, HALVES
 
-STEPS = ["event = 'A'", "event = 'B'", "event = 'C'"]
-QUESTIONS = {
-    "funnel": {"type": "funnel", "steps": STEPS, "within": "7d"},
-    "funnel by country": {"type": "funnel", "steps": STEPS, "within": "7d", "by": ["country"], "top": 3},
-    "events": {"type": "trend", "every": "7d", "by": ["country"], "top": 2},
+QUESTIONS = ONE_OF_EACH | {
     "rare events": {"type": "trend", "every": "7d", "where": "event = 'D'"},
     "actors": {"type": "trend", "measure": "actors", "every": "7d", "by": ["country"], "where": "event = 'C'"},
     "narrow": {"type": "trend", "measure": "actors", "every": None, "by": ["country"], "where": "event = 'C'"},
     "largest": {"type": "trend", "measure": "actors", "every": "1d", "by": ["country", "event"], "top": 3},
-    "retention": {"type": "retention", "start": "event = 'A'", "return": "event = 'C'", "every": "7d", "periods": 4},
 }
 LABELS = ("step", "period", "cohort", "time", "country")
 
@@ -37,6 +33,10 @@ def columns():
     return crowd(seed=7)
 
 
+def test_every_type_of_question_is_sampled_here():
+    assert {question["type"] for question in QUESTIONS.values()} == set(registry.names("queries"))
+
+
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_a_sample_has_an_interval_for_every_number(columns, name):
     exact, sampled = (ask(made(QUESTIONS[name]), columns, now=0, sample=sample) for sample in (None, "25%"))
@@ -44,9 +44,9 @@ def test_a_sample_has_an_interval_for_every_number(columns, name):
     assert set(sampled.stands_on) - set(exact.stands_on) == {"share", "sampled_events", "sampled_actors", "confidence"}
     assert 0.22 < sampled.stands_on["share"] < 0.28
     assert sampled.stands_on["sampled_actors"] == round(sampled.stands_on["share"] * 8_000)
-    labels = {*LABELS, "name", "event", "complete"}
+    labels = {*LABELS, "name", "event", *made(QUESTIONS[name]).labels}
     for row in sampled.rows:
-        numbers = {key for key, value in row.items() if key not in labels and isinstance(value, int | float)}
+        numbers = {key for key, value in row.items() if key not in labels and is_number(value)}
         assert set(row.get("intervals", {})) == numbers
         for key, interval in row["intervals"].items():
             assert interval is None or interval[0] <= row[key] <= interval[1]
@@ -72,6 +72,10 @@ def test_samples_too_small_to_say_anything_are_left_out_of_better_and_better_ans
     found = list(answers(made(QUESTIONS["funnel"]), columns, now=0, shares=[0.001, 0.02, 0.5]))
     assert [answer.stands_on.get("sampled_actors") for answer in found] == [4_000, None]
     assert found[-1].rows == exact.rows
+
+
+def is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def without_intervals(row):
@@ -135,13 +139,18 @@ def test_the_halves_are_balanced():
 # ── coverage ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def numbers(exact, sampled, share) -> Iterable[tuple[str, str, float, list[float] | None]]:
+SHORT = [name for name in QUESTIONS if name not in {"narrow", "largest", "experiment", "drivers", "measures"}]
+"""Questions of whose numbers most count something, and which are quick enough to be asked a hundred times."""
+
+
+def numbers(asked, exact, sampled, share) -> Iterable[tuple[str, str, float, list[float] | None]]:
     """Every number of a sample: its key, how many are to be expected behind it, the truth and the interval."""
-    found = cells(sampled.rows, LABELS)
-    for key, row in cells(exact.rows, LABELS).items():
+    labels = (*LABELS, *sorted(asked.labels))
+    found = cells(sampled.rows, labels)
+    for key, row in cells(exact.rows, labels).items():
         if key not in found:
             continue
-        count = row.get("actors", row.get("value")) * share
+        count = next(row[name] for name in ("actors", "active", "value") if name in row) * share
         size = "few" if count < 20 else "some" if count < 100 else "many"
         for name, interval in found[key].get("intervals", {}).items():
             yield name, size, row[name], interval
@@ -158,12 +167,11 @@ def covered(worlds: int, share: float, heavy: float) -> dict[tuple[str, str, str
     hits: dict[tuple[str, str, str], list[bool]] = defaultdict(list)
     for seed in range(worlds):
         columns = crowd(1_000 + seed, heavy=heavy)
-        for name, question in QUESTIONS.items():
-            if name in {"narrow", "largest"}:
-                continue
+        for name in SHORT:
+            question = QUESTIONS[name]
             exact = ask(made(question), columns, now=0)
             sampled = ask(made(question), columns, now=0, sample=share)
-            for key, size, truth, interval in numbers(exact, sampled, share):
+            for key, size, truth, interval in numbers(made(question), exact, sampled, share):
                 if interval is not None:
                     hits[name, key, size].append(interval[0] - 1e-9 <= truth <= interval[1] + 1e-9)
     return hits

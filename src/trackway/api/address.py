@@ -36,9 +36,9 @@ def question(type_: str, items: Iterable[tuple[str, str]]) -> dict[str, Any]:
     if sum(len(key) + len(value) for key, value in pairs) > LONGEST:
         raise QuestionError("an address this long", hint="send the question as JSON to POST /api/ask")
     asked: dict[str, Any] = {"type": type_}
-    lists, known = many(type_), fields(type_)
+    lists, known, stepped = many(type_), fields(type_), has_steps(type_)
     for key, value in pairs:
-        if not value or ("steps" in known and key in {"step", "name"}):
+        if not value or (stepped and key in {"step", "name"}):
             continue
         if value[0] in "{[" and holds(known.get(key), BaseModel, dict):
             found = table(key, value)
@@ -47,7 +47,7 @@ def question(type_: str, items: Iterable[tuple[str, str]]) -> dict[str, Any]:
             asked.setdefault(key, []).append(value)
         else:
             asked[key] = plain(value, known.get(key))
-    if "steps" in known:
+    if stepped:
         asked["steps"] = steps(pairs)
     return asked
 
@@ -104,6 +104,15 @@ def fields(type_: str) -> dict[str, Any]:
     return {field.alias or name: field.annotation for name, field in cls.model_fields.items()}
 
 
+def has_steps(type_: str) -> bool:
+    """Whether a type of question has steps with conditions, which an address writes as `name` and `step`.
+
+    >>> has_steps("funnel"), has_steps("paths")
+    (True, False)
+    """
+    return holds(fields(type_).get("steps"), BaseModel)
+
+
 def many(type_: str) -> set[str]:
     """The options of a type that take a list."""
     return {name for name, annotation in fields(type_).items() if holds(annotation, list)}
@@ -127,7 +136,7 @@ def query_string(asked: Mapping[str, Any]) -> str:
     for key, value in asked.items():
         if key == "type" or value in EMPTY:
             continue
-        if key == "steps":
+        if key == "steps" and not isinstance(value, int):
             for step in value:
                 pairs.append(("name", step.get("name") or ""))
                 pairs.append(("step", step_text(step)))

@@ -17,7 +17,6 @@ from trackway.api.failure import json_response
 from trackway.api.question import read
 from trackway.errors import QuestionError, TrackwayError
 from trackway.plan.component import Answer
-from trackway.store.columns.ask import ENGINES
 from trackway.store.columns.cost import Cost
 from trackway.store.columns.limits import Limits
 
@@ -51,8 +50,6 @@ class Desk:
         `options`: `engine`, `as_of`, `people`, `sample` and `deadline`.
         """
         engine = options.get("engine") or "columns"
-        if engine not in ENGINES:
-            raise QuestionError(f"no engine '{engine}'", path="engine", hint="columns or sql")
         with self._turn():
             limits, sample = limits or self.limits(options), options.get("sample") or None
             return cut(

@@ -315,7 +315,7 @@ def _request(data: Bytes, spans: Ints, at: int, end: int) -> None:
     protocol = end - 1
     while protocol > method and data[protocol] != 32:
         protocol -= 1
-    if protocol > method and end - protocol > 5 and _is_http(data, protocol + 1):
+    if protocol > method and end - protocol > 6 and _is_http(data, protocol + 1):
         stop = protocol
     if method == at or method + 1 >= stop or data[method] != 32:
         _set(data, spans, REQUEST, at, end)

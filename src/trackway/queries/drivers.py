@@ -205,7 +205,9 @@ class Drivers(Query):
         found = []
         for name, counts in zip(made.properties, partial.properties, strict=True):
             codes = np.flatnonzero(counts.sum(axis=0))
-            values = view.dictionary(name).take(np.maximum(codes - 1, 0)).to_pylist() if codes.any() else [None]
+            values = (
+                view.dictionary(name).take(np.maximum(codes - 1, 0)).to_pylist() if codes.any() else [None] * len(codes)
+            )
             named = [value if code else None for value, code in zip(values, codes.tolist(), strict=True)]
             found += self._drivers("property", name, named, counts[:, codes], partial.whole)
         known = [None, *view.dictionary("event").to_pylist()]

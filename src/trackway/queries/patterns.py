@@ -3,11 +3,9 @@
 [queries.bought_without_help]
 type = "patterns"
 pattern = "Viewed (not Helped)* 'Order Completed' within 1h"
+let.Viewed = "event = 'Product Viewed'"
+let.Helped = "event in ('Chat Opened', 'Call Made')"
 by = "country"
-
-[queries.bought_without_help.let]
-Viewed = "event = 'Product Viewed'"
-Helped = "event in ('Chat Opened', 'Call Made')"
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def tabs(current: str, items: Items) -> list[dict[str, Any]]:
     found = []
     for name in types:
         known = address.fields(name)
-        also = {"name", "step"} if "steps" in known else set()
+        also = {"name", "step"} if address.has_steps(name) else set()
         query = urlencode([(key, value) for key, value in kept if key in known or key in also])
         found.append({"name": name, "href": f"/ask/{name}" + (f"?{query}" if query else ""), "on": name == current})
     return found

@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from trackway.errors import QuestionError, suggest
+from trackway.errors import QuestionError
 from trackway.model.condition import literal
 from trackway.plan.component import Answer, Query
 from trackway.plan.naming import Naming
@@ -63,7 +63,7 @@ def ask(  # noqa: PLR0913
     """
     begin = time.perf_counter()
     if engine not in ENGINES:
-        raise QuestionError(f"unknown engine '{engine}'", hint=suggest(engine, ENGINES))
+        raise QuestionError(f"no engine '{engine}'", path="engine", hint="columns or sql")
     asking = replace(Asking.of(query, columns, zone, now, version, naming, limits, precisions), cell=cell)
     context = asking.context() if engine == "columns" else None
     if sample is not None and cell is not None:

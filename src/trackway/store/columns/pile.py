@@ -19,6 +19,8 @@ import numpy as np
 from trackway.errors import StorageError
 from trackway.plan.component import Query
 
+SHARED = {"shared": True}
+"""Metadata of a field that all partials have in common, and that none of them owns."""
 SMALLER = 0.75
 """Merging is worth it when two partials become one of this part of their sizes."""
 
@@ -32,7 +34,7 @@ def size(partial: Any) -> int:
     if isinstance(partial, list | tuple):
         return sum(size(value) for value in partial)
     if is_dataclass(partial):
-        return sum(size(getattr(partial, one.name)) for one in fields(partial))
+        return sum(size(getattr(partial, one.name)) for one in fields(partial) if "shared" not in one.metadata)
     return 0
 
 

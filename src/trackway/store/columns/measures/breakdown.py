@@ -6,7 +6,7 @@ The same tables come from the columns (`prepare fold merge tables`, as a query i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +22,7 @@ from trackway.store.columns.measures.flat import Measured
 from trackway.store.columns.measures.frame import Frame
 from trackway.store.columns.measures.made import Grouping, Part, measured, passes, shown
 from trackway.store.columns.measures.reference import Reference, ranking
+from trackway.store.columns.pile import SHARED
 from trackway.store.columns.view import Shard
 
 CELLS = 1 << 20
@@ -64,9 +65,9 @@ class Prepared:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """A partial of one pass."""
+    """A partial of one pass; of what is done already, only a merged one has its part."""
 
-    made: Prepared
+    made: Prepared = field(metadata=SHARED)
     parts: tuple[Any, ...]
 
 
@@ -168,19 +169,16 @@ class Breakdown:
 
     @staticmethod
     def fold(shard: Shard, made: Prepared) -> Found:
-        """The partial of a shard; what is done already is carried along."""
-        kept = made.kept or ()
-        return Found(made, tuple(
-            kept[index] if made.step >= fold.passes else fold.fold(shard) for index, fold in enumerate(made.folds)
-        ))  # fmt: skip
+        """The partial of a shard."""
+        return Found(made, tuple(None if made.step >= fold.passes else fold.fold(shard) for fold in made.folds))
 
     @staticmethod
     def merge(partials: Iterable[Found]) -> Found:
         """Partials of one pass into one."""
         some = list(partials)
-        made = some[0].made
+        made, kept = some[0].made, some[0].made.kept or ()
         return Found(made, tuple(
-            some[0].parts[index] if made.step >= fold.passes else fold.merge([one.parts[index] for one in some])
+            kept[index] if made.step >= fold.passes else fold.merge([one.parts[index] for one in some])
             for index, fold in enumerate(made.folds)
         ))  # fmt: skip
 
