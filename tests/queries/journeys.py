@@ -5,6 +5,7 @@ the oracle. Conditions are pairs of SQL and the Python that says when it is true
 """
 
 import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -58,7 +59,9 @@ condition = st.sampled_from(sorted(CONDITIONS))
 optional = st.one_of(st.none(), condition)
 
 QUICK = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-THOROUGH = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+LENGTH = int(os.environ.get("TRACKWAY_LENGTH", "1"))
+"""How many times longer than in .ci/run the tests that are marked `long` go on; a night allows for 50."""
+THOROUGH = settings(max_examples=100 * LENGTH, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def answers(parts, known, question, **options):

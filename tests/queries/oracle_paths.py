@@ -115,7 +115,7 @@ def paths(events: Sequence[Event], question: dict[str, Any], conditions: dict[st
 
 
 def order(node: tuple[int, Any]) -> tuple[Any, ...]:
-    return (node[0], node[1] is None, node[1] or 0)
+    return (node[0], node[1] is None, 0 if node[1] is None else node[1])
 
 
 def limited(walks: list[Any], top: int | None) -> list[Any]:

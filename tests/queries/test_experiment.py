@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from journeys import LENGTH
 
 from people import MONDAY, event, people, store
 from trackway.errors import QuestionError
@@ -222,4 +223,4 @@ def test_fold_reference_and_oracle_agree():
 
 @pytest.mark.long
 def test_fold_reference_and_oracle_agree_at_length():
-    settings(max_examples=400, suppress_health_check=list(HealthCheck))(given(events, questions)(check))()
+    settings(max_examples=100 * LENGTH, suppress_health_check=list(HealthCheck))(given(events, questions)(check))()

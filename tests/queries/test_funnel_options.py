@@ -7,6 +7,7 @@ from itertools import combinations
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from journeys import LENGTH
 from oracle_funnel import Oracle
 
 from people import MONDAY, event, identify, store
@@ -147,7 +148,7 @@ def test_every_pair_of_options_agrees_three_ways(crowd, part):
 
 several = st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in OPTIONS.items()})
 QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-THOROUGH = settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+THOROUGH = settings(max_examples=200 * LENGTH, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def agree(crowd, settings_):

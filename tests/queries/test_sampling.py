@@ -188,7 +188,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
 @pytest.mark.parametrize(("share", "heavy"), [(0.05, 1.0), (0.1, 1.0), (0.25, 1.0), (0.1, 0.3)])
 def test_intervals_hold_the_truth_at_their_stated_rate(share, heavy):
     """Of counts and rates at least 94 %, of medians and other quantiles at least 91 %, whatever their size."""
-    hits = covered(worlds=120, share=share, heavy=heavy)
+    hits = covered(worlds=60, share=share, heavy=heavy)
     rates = {key: (np.mean(some), len(some)) for key, some in hits.items() if len(some) >= 100}
     for key, (rate, count) in sorted(rates.items()):
         print(*key, f"{rate:.1%} of {count}", sep="\t")

@@ -189,7 +189,10 @@ def _general(shard: Shard, context: Context, made: Prepared, span: Span) -> Jour
             span.start, span.end, context.cuts(span), asked.timeout if by_session else 0,
             made.automaton.steps, int(made.automaton.wanted[0]), lines, starts, last, closed,
         )  # fmt: skip
-        rows = fold.journeys(lines, starts, made.automaton, unit, last, closed)
+        rows = fold.table(int(starts[-1]) if asked.count != "actors" else end - begin, asked.rules.steps)
+        space = fold.room(int(np.diff(starts).max(initial=0)), made.automaton)
+        n = fold.journeys(lines, starts, made.automaton, unit, last, closed, space, rows)
+        rows = fold.Rows(*(column[:n] for column in rows))
         depth = asked.rules.steps - np.argmax(rows.times[:, ::-1] != NEVER, axis=1)
         found.append(Journeys(
             depth.astype(np.uint8), rows.times.T, _groups(made, rows, depth), rows.actor + begin, rows.until,

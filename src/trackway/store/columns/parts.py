@@ -12,6 +12,9 @@ from trackway.store.columns.groups import Groups, Key, ranked
 from trackway.store.columns.journeys import NOWHERE, Journeys
 from trackway.store.columns.timeline import Timeline
 
+SPARSE = 1 << 16
+"""Possible groups up to which all of them are looked at, seen or not."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -61,24 +64,39 @@ def by_group(
     shown = order if top is None else order[:top]
     place = np.full(len(keys), len(shown))
     place[shown] = np.arange(len(shown))
-    found = []
-    for index, labels in enumerate(call([keys[i] for i in shown], len(order) > len(shown))):
-        mine = units[place[which] == index]
-        found.append(Part(labels, np.unique(mine) if index == len(shown) else mine))
+    mine = place.astype(np.min_scalar_type(len(shown)))[which]
+    rows = np.split(units[np.argsort(mine, kind="stable")], np.cumsum(np.bincount(mine, minlength=len(shown) + 1))[:-1])
+    labelled = call([keys[i] for i in shown], len(order) > len(shown))
+    found = [
+        Part(labels, np.unique(rows[index]) if index == len(shown) else rows[index])
+        for index, labels in enumerate(labelled)
+    ]
     return found, len(order) - len(shown)
 
 
 def members(table: Journeys, grouped: Groups) -> tuple[np.ndarray, np.ndarray, list[Key]]:
     """Rows of the table, which group each is in, and the groups; a row is listed once for each group it is in."""
-    units = np.broadcast_to(np.arange(len(table.depth)), table.group.shape)
-    numbers, which = np.unique(table.group, return_inverse=True)
-    which = which.reshape(table.group.shape)
+    numbers, which = _numbered(table.group, grouped.size)
     nowhere = bool(len(numbers)) and bool(numbers[0] == NOWHERE)
     keys: list[Key] = [(None,) * len(grouped.columns)] * nowhere + grouped.keys(numbers[nowhere:])
     if table.group.ndim > 1:
-        pairs = np.unique(np.stack([units[table.group >= 0], which[table.group >= 0]]), axis=1)
-        return pairs[0], pairs[1] - nowhere, keys[nowhere:]
+        group = table.group.T
+        fresh = group >= 0
+        for k in range(1, group.shape[1]):
+            for before in range(k):
+                fresh[:, k] &= group[:, k] != group[:, before]
+        return np.nonzero(fresh)[0], which.T[fresh] - nowhere, keys[nowhere:]
     if nowhere and keys[0] in keys[1:]:
         which = np.where(which == 0, keys.index(keys[0], 1), which) - 1
         keys = keys[1:]
-    return units, which, keys
+    return np.arange(len(table.depth)), which, keys
+
+
+def _numbered(group: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers there are, ascending, and the place of each among them; all lie in [NOWHERE, size)."""
+    if size > max(SPARSE, group.size):
+        numbers, which = np.unique(group, return_inverse=True)
+        return numbers, which.reshape(group.shape)
+    there = np.zeros(size + 1, np.bool_)
+    there[group - NOWHERE] = True
+    return np.flatnonzero(there) + NOWHERE, (np.cumsum(there) - 1)[group - NOWHERE]

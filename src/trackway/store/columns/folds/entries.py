@@ -5,33 +5,35 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from trackway.store.columns.folds.exact import INFINITE, PARTS, extended, nearest, put
+from trackway.store.columns.folds.exact import INFINITE, PARTS, put, summed
+from trackway.store.columns.folds.reading import lent
 
 EVENTS, SUM, AVERAGE, LOW, HIGH, QUANTILE, DISTINCT = range(7)
 """What an actor's value is worked out by."""
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def worked_out(  # noqa: PLR0913, PLR0917
-    kind: int, code: np.ndarray, values: np.ndarray, top: int, bottom: int, parts: np.ndarray, known: np.ndarray
-) -> float:
-    """The value of some events of an actor; NaN when they have none. `known` is room for their values.
+def worked_out(  # noqa: PLR0911, PLR0913, PLR0917
+    kind: int, code: np.ndarray, first: int, end: int, values: np.ndarray, top: int, bottom: int,
+    parts: np.ndarray, known: np.ndarray,
+) -> float:  # fmt: skip
+    """The value of the events [first, end) of an actor; NaN when they have none. `known` is room for their values.
 
     Of a quantile, `top / bottom` is the share; one half means the median.
     """
     if kind == EVENTS:
-        return float(len(code))
+        return float(end - first)
     if kind == DISTINCT:
-        return float(different(code, known))
+        return float(different(code[first:end], known))
+    if kind <= AVERAGE:
+        whole, count = summed(code, first, end, values, parts)
+        if kind == SUM:
+            return float(whole)
+        return whole / count if count else np.nan
     n = 0
-    for i in range(len(code)):
+    for i in range(first, end):
         known[n] = values[code[i]]
         n += np.isfinite(known[n])
-    if kind == SUM or (kind == AVERAGE and n):
-        m = 0
-        for i in range(n):
-            m = extended(parts, m, known[i])
-        return float(nearest(parts, m) / (n if kind == AVERAGE else 1))
     if n == 0 or kind <= HIGH:
         return float(extreme(known[:n], kind))
     ordered = np.sort(known[:n])
@@ -62,6 +64,23 @@ def extreme(known: np.ndarray, kind: int) -> float:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def apart(
+    place: np.ndarray, code: np.ndarray, ends: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Group, interval and code of events, those of each actor in the order of their groups, and else as they are."""
+    if size == 1:
+        return np.zeros(len(place), np.int64), place, code
+    when = place // size
+    group, mine, start = place - when * size, code.copy(), 0
+    for end in ends:
+        if end - start > 1 and (group[start:end] != group[start]).any():
+            order = np.argsort(group[start:end], kind="mergesort") + start
+            group[start:end], when[start:end], mine[start:end] = group[order], when[order], mine[order]
+        start = end
+    return group, when, mine
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def entries(  # noqa: C901, PLR0913, PLR0917
     place: np.ndarray, code: np.ndarray, ends: np.ndarray, values: np.ndarray, kind: int, top: int, bottom: int,
     size: int, lead: int, reach: int, intervals: int, begins: np.ndarray, over: np.ndarray, found: np.ndarray,
@@ -71,21 +90,21 @@ def entries(  # noqa: C901, PLR0913, PLR0917
     `place` and `code` are the events in order of actor and time, `ends` where each actor's end. A window is `reach`
     intervals up to and with its own; only those from `lead` on are written. Returns how many there are.
     """
-    parts, known = np.empty(PARTS), np.empty(len(place) + 1)
+    room, several = np.empty(PARTS), np.empty(len(place) + 1)
+    parts, known, values, begins, over, found = (
+        lent(room), lent(several), lent(values), lent(begins), lent(over), lent(found)
+    )  # fmt: skip
+    groups, whens, codes = apart(place, code, ends, size)
+    group, when, mine = lent(groups), lent(whens), lent(codes)
     total, start = 0, 0
     for end in ends:
-        group = place[start:end] % size
-        when, mine = place[start:end] // size, code[start:end]
-        if size > 1 and end - start > 1 and (group != group[0]).any():
-            order = np.argsort(group, kind="mergesort")
-            group, when, mine = group[order], when[order], mine[order]
-        i, n = 0, end - start
+        i, n = start, end
         while i < n:
             j = i
             while j < n and group[j] == group[i]:
                 j += 1
             a = b = i
-            window = int(when[i])
+            window = when[i]
             while True:
                 while b < j and when[b] <= window:
                     b += 1
@@ -93,11 +112,11 @@ def entries(  # noqa: C901, PLR0913, PLR0917
                     a += 1
                 if a == b and b == j:
                     break
-                after = int(when[b]) if b < j else intervals
+                after = when[b] if b < j else intervals
                 if a < b:
-                    after = min(after, int(when[a]) + reach, intervals)
+                    after = min(after, when[a] + reach, intervals)
                 if a < b and after > lead:
-                    value = worked_out(kind, mine[a:b], values, top, bottom, parts, known)
+                    value = worked_out(kind, mine, a, b, values, top, bottom, parts, known)
                     begins[total], over[total] = max(window, lead) * size + group[i], after * size + group[i]
                     found[total] = value
                     total += np.isfinite(value)
@@ -106,6 +125,7 @@ def entries(  # noqa: C901, PLR0913, PLR0917
                 window = after
             i = j
         start = end
+    room[0] = several[0] = len(groups) + len(whens) + len(codes)  # they are lent until here
     return total
 
 

@@ -110,3 +110,31 @@ def nearest(parts: np.ndarray, n: int) -> float:
         if y == x - high:
             high = x
     return float(high)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def summed(code: np.ndarray, first: int, end: int, values: np.ndarray, parts: np.ndarray) -> tuple[float, int]:
+    """The number nearest to the sum of `values[code[first:end]]`, and how many of them are finite; others add nothing.
+
+    Two parts hold the sum of nearly all numbers there are, which the errors of their additions prove (Knuth, "The Art
+    of Computer Programming" II, 4.2.2, theorem B); where they do not, as many `parts` as it takes.
+    """
+    high, low, n, lost = 0.0, 0.0, 0, False
+    for i in range(first, end):
+        x = values[code[i]]
+        if np.isfinite(x):
+            n += 1
+            one = high + x
+            y = one - high
+            error = (high - (one - y)) + (x - y)
+            two = low + error
+            z = two - low
+            lost |= (low - (two - z)) + (error - z) != 0
+            high, low = one, two
+    if not lost:
+        return high + low, n
+    m = 0
+    for i in range(first, end):
+        if np.isfinite(values[code[i]]):
+            m = extended(parts, m, values[code[i]])
+    return nearest(parts, m), n

@@ -13,10 +13,23 @@ import numpy as np
 from numba import njit
 
 from trackway.store.columns.folds.lines import agreeing, lacking
-from trackway.store.columns.folds.matching import Automaton, Lines, beats, each_start, freely, in_turn
+from trackway.store.columns.folds.matching import (
+    Automaton,
+    Lines,
+    beats,
+    copied,
+    each_start,
+    freely,
+    in_turn,
+    lent_lines,
+    lent_rules,
+)
+from trackway.store.columns.folds.reading import lent
 
 ACTORS, ENTRIES, SESSIONS = 0, 1, 2
 ANY, FIRST_ENTRY, REENTRY = 0, 1, 2
+SHORT = 48
+"""Events that are sorted by moving them, one after the other."""
 NEVER, FOREVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
@@ -45,24 +58,55 @@ class Rows(NamedTuple):
     actor: np.ndarray
 
 
+class Room(NamedTuple):
+    """Where one unit is worked on."""
+
+    line: np.ndarray
+    order: np.ndarray
+    loose: np.ndarray
+    following: np.ndarray
+    chains: np.ndarray
+    slots: np.ndarray
+    lists: np.ndarray
+
+
+def room(longest: int, rules: Automaton) -> Room:
+    """Enough for units of so many events."""
+    states, steps = rules.follow.shape
+    line, order, loose, following = np.empty((4, longest), np.int64)
+    return Room(
+        line, order, loose, following, np.empty((max(longest, 1), steps), np.int64),
+        np.empty((2 * states + 1, steps), np.int64), np.empty((2, states), np.int64),
+    )  # fmt: skip
+
+
+def table(size: int, steps: int) -> Rows:
+    """An empty table."""
+    return Rows(
+        np.empty((size, steps), np.int64), np.empty((size, steps + 1), np.int64),
+        np.empty(size, np.int64), np.empty(size, np.int64),
+    )  # fmt: skip
+
+
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def journeys(  # noqa: PLR0913, PLR0917
     lines: Lines, starts: np.ndarray, rules: Automaton, unit: Unit, sessions: np.ndarray, closed: np.ndarray,
-) -> Rows:  # fmt: skip
-    """The table of the actors whose lines are given (`folds.lines.gather`)."""
-    steps, states, n = rules.follow.shape[1], len(rules.depth), 0
-    slots, chains = np.empty((2 * states + 1, steps), np.int64), np.empty((16, steps), np.int64)
-    line, following, rows = np.empty(16, np.int64), np.empty(16, np.int64), made(16, steps)
+    space: Room, rows: Rows,
+) -> int:  # fmt: skip
+    """Fill the table with the actors whose lines are given (`folds.lines.gather`); returns how many rows it has.
+
+    `space` is for the longest line, `rows` for as many units as there may be.
+    """
+    lines, rules, closed = lent_lines(lines), lent_rules(rules), lent(closed)
+    unit = Unit(unit.counted, unit.mode, unit.timeout, lent(unit.sizes), lent(unit.seen))
+    rows = Rows(lent(rows.times), lent(rows.places), lent(rows.until), lent(rows.actor))
+    space = Room(
+        lent(space.line), lent(space.order), lent(space.loose), lent(space.following), lent(space.chains),
+        lent(space.slots), lent(space.lists),
+    )  # fmt: skip
+    n = 0
     for actor in range(len(starts) - 1):
         lo, end = starts[actor], starts[actor + 1]
-        if lo == end:
-            continue
-        if end - lo > len(line):
-            room = 2 * (end - lo)
-            line, following = np.empty(room, np.int64), np.empty(room, np.int64)
-            chains = np.empty((room, steps), np.int64)
-        if n + end - lo > len(rows.until):
-            rows = grown(rows, n, 2 * (n + end - lo))
         while lo < end:
             hi = lo + 1
             while hi < end and (unit.counted != SESSIONS or lines.session[hi] == lines.session[lo]):
@@ -71,79 +115,84 @@ def journeys(  # noqa: PLR0913, PLR0917
             while touch < hi and not lines.bits[touch] & rules.wanted[0]:
                 touch += 1
             if touch < hi:
-                found = match(lines, touch, hi, rules, unit, line, slots, chains, following)
+                found = match(lines, touch, hi, rules, unit, space)
                 for one in range(found):
-                    record(lines, chains[one], touch if unit.counted != ENTRIES else chains[one, 0], rows, n)
-                    rows.until[n] = ending(lines, chains[one, 0], rules, unit, sessions[actor], closed, actor)
+                    chain = space.chains[one]
+                    record(lines, chain, touch if unit.counted != ENTRIES else chain[0], rows, n)
+                    rows.until[n] = ending(lines, chain[0], rules, unit, sessions[actor], closed, actor)
                     rows.actor[n] = actor
                     n += 1
             lo = hi
-    return Rows(rows.times[:n], rows.places[:n], rows.until[:n], rows.actor[:n])
+    return n
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def made(room: int, steps: int) -> Rows:
-    """An empty table."""
-    return Rows(
-        np.empty((room, steps), np.int64), np.empty((room, steps + 1), np.int64),
-        np.empty(room, np.int64), np.empty(room, np.int64),
-    )  # fmt: skip
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def grown(rows: Rows, n: int, room: int) -> Rows:
-    """The same table with more room."""
-    new: Rows = made(room, rows.times.shape[1])
-    new.times[:n], new.places[:n] = rows.times[:n], rows.places[:n]
-    new.until[:n], new.actor[:n] = rows.until[:n], rows.actor[:n]
-    return new
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def match(  # noqa: PLR0913, PLR0917
-    lines: Lines, lo: int, hi: int, rules: Automaton, unit: Unit,
-    line: np.ndarray, slots: np.ndarray, chains: np.ndarray, following: np.ndarray,
-) -> int:  # fmt: skip
+@njit(cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator]
+def match(  # noqa: C901, PLR0913, PLR0917
+    lines: Lines, lo: int, hi: int, rules: Automaton, unit: Unit, space: Room
+) -> int:
     """The chains that count in the events [lo, hi), of which the first can begin one; returns how many."""
-    found = 0
-    if len(unit.sizes) == 0:
+    found, at, free, held = 0, 0, 0, len(unit.sizes) > 0
+    several = held and sorted_by_key(lines, lo, hi, space.order)
+    if several:
         for i in range(lo, hi):
-            line[i - lo] = i
-        found = matched(lines, line, hi - lo, rules, unit, slots, chains, following, 0)
-    else:
-        order, loose = np.argsort(lines.key[lo:hi], kind="mergesort") + lo, np.empty(hi - lo, np.int64)
-        at, free = 0, 0
-        for i in range(lo, hi):
-            loose[free] = i
+            space.loose[free] = i
             free += lacking(lines.key[i], unit.sizes, unit.seen)
-        while at < len(order):
+    while at < hi - lo:
+        after = hi - lo
+        key = lines.key[space.order[at] if several else lo] if held else 0
+        if several:
             after = at + 1
-            while after < len(order) and lines.key[order[after]] == lines.key[order[at]]:
+            while after < hi - lo and lines.key[space.order[after]] == key:
                 after += 1
-            mine = unit.mode != FIRST_ENTRY or unit.counted == ENTRIES or lines.key[order[at]] == lines.key[lo]
-            if mine and not lacking(lines.key[order[at]], unit.sizes, unit.seen):
-                count = thread(lines, order[at:after], loose[:free], unit, line)
-                found = matched(lines, line, count, rules, unit, slots, chains, following, found)
-            at = after
+        mine = not several or unit.mode != FIRST_ENTRY or unit.counted == ENTRIES or key == lines.key[lo]
+        if mine and not (held and lacking(key, unit.sizes, unit.seen)):
+            count = after - at
+            if several:
+                count = thread(lines, space.order[at:after], space.loose[:free], unit, space.line)
+            else:
+                for i in range(lo, hi):
+                    space.line[i - lo] = i
+            found = matched(lines, count, rules, unit, space, found)
+        at = after
     if unit.counted == ENTRIES:
         return found
     for one in range(1, found):
-        if further(lines, chains[one], chains[0]):
-            chains[0] = chains[one]
+        if further(lines, space.chains[one], space.chains[0]):
+            copied(space.chains[one], space.chains[0])
     return min(found, 1)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def sorted_by_key(lines: Lines, lo: int, hi: int, order: np.ndarray) -> bool:
+    """Write down the events in the order of their held values; False, and nothing written, when all have the same."""
+    i = lo + 1
+    while i < hi and lines.key[i] == lines.key[lo]:
+        i += 1
+    if i >= hi:
+        return False
+    if hi - lo > SHORT:
+        order[: hi - lo] = np.argsort(lines.key[lo:hi], kind="mergesort") + lo
+        return True
+    for i in range(lo, hi):
+        at = i - lo
+        while at > 0 and lines.key[order[at - 1]] > lines.key[i]:
+            order[at] = order[at - 1]
+            at -= 1
+        order[at] = i
+    return True
+
+
+@njit(cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator]
 def matched(  # noqa: PLR0913, PLR0917
-    lines: Lines, line: np.ndarray, count: int, rules: Automaton, unit: Unit,
-    slots: np.ndarray, chains: np.ndarray, following: np.ndarray, found: int,
-) -> int:  # fmt: skip
-    """Add the chains of one thread; returns how many there are then."""
+    lines: Lines, count: int, rules: Automaton, unit: Unit, space: Room, found: int
+) -> int:
+    """Add the chains of the thread on the line; returns how many there are then."""
+    line, chains = space.line, space.chains
     if unit.mode == ANY:
-        return found + int(freely(lines, line, count, rules, slots, chains[found]))
+        return found + int(freely(lines, line, count, rules, space.slots, chains[found]))
     if unit.mode == FIRST_ENTRY:
         return int(in_turn(lines, line, count, rules, unit.counted != ENTRIES, chains, found))
-    return int(each_start(lines, line, count, rules, chains, following, found))
+    return int(each_start(lines, line, count, rules, chains, space.following, space.lists, found))
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -176,7 +225,7 @@ def further(lines: Lines, one: np.ndarray, other: np.ndarray) -> bool:
     return bool(beats(lines.time, one, other))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator]
 def record(lines: Lines, chain: np.ndarray, touch: int, rows: Rows, n: int) -> None:
     """Write a chain into row `n` of the table."""
     for k in range(len(chain)):
@@ -185,7 +234,7 @@ def record(lines: Lines, chain: np.ndarray, touch: int, rows: Rows, n: int) -> N
     rows.places[n, len(chain)] = lines.place[touch]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator]
 def ending(  # noqa: PLR0913, PLR0917
     lines: Lines, begun: int, rules: Automaton, unit: Unit, last: int, closed: np.ndarray, actor: int
 ) -> int:

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from trackway.store.columns.folds.reading import lent
+
 
 class Lines(NamedTuple):
     """The events that play a part, those of one actor behind those of another, each actor's in order."""
@@ -49,6 +51,35 @@ class Automaton(NamedTuple):
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def lent_lines(lines: Lines) -> Lines:
+    """The same lines, for functions called for every event."""
+    return Lines(lent(lines.time), lent(lines.bits), lent(lines.session), lent(lines.key), lent(lines.place))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def lent_rules(rules: Automaton) -> Automaton:
+    """The same rules, for functions called for every event."""
+    return Automaton(
+        lent(rules.follow), lent(rules.depth), lent(rules.forbid), rules.steps, lent(rules.wanted),
+        rules.within, rules.sessions, rules.forbids,
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator]
+def copied(one: np.ndarray, other: np.ndarray) -> None:
+    """Let a short array hold what another does."""
+    for i in range(len(one)):
+        other[i] = one[i]
+
+
+@njit(cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator]
+def cleared(array: np.ndarray) -> None:
+    """Let a short array hold nothing."""
+    for i in range(len(array)):
+        array[i] = -1
+
+
+@njit(cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator]
 def late(lines: Lines, rules: Automaton, begun: int, place: int) -> bool:
     """Whether an event is outside the window of a chain that began at `begun`."""
     if rules.sessions:
@@ -86,7 +117,7 @@ def beats(  # noqa: C901
     return False
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator]
 def instant(lines: Lines, line: np.ndarray, count: int, at: int) -> tuple[int, int]:
     """Where the events at the instant of the one at `at` end, and all their bits."""
     after, marks = at, 0
@@ -96,7 +127,7 @@ def instant(lines: Lines, line: np.ndarray, count: int, at: int) -> tuple[int, i
     return after, marks
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator]
 def lowest(rules: Automaton, state: int, bits: int) -> int:
     """The state after the first step an event can be, -1 when it can be none."""
     able, k = bits & rules.wanted[state], 0
@@ -110,8 +141,8 @@ def lowest(rules: Automaton, state: int, bits: int) -> int:
 # ── any chain ───────────────────────────────────────────────────────────────────────────────────────
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def freely(  # noqa: PLR0913, PLR0917
+@njit(cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator]
+def freely(  # noqa: C901, PLR0913, PLR0917
     lines: Lines, line: np.ndarray, count: int, rules: Automaton, slots: np.ndarray, chain: np.ndarray
 ) -> bool:
     """The chain that counts among all there are; False when there is none.
@@ -121,7 +152,8 @@ def freely(  # noqa: PLR0913, PLR0917
     `slots[states + s]` the one formed at this instant, which alone may outlive it.
     """
     states = len(rules.depth)
-    slots[:, 0] = -1
+    for slot in range(2 * states):
+        slots[slot, 0] = -1
     chain[0] = -1
     deepest, at = 0, 0
     while at < count and deepest < slots.shape[1]:
@@ -138,7 +170,7 @@ def freely(  # noqa: PLR0913, PLR0917
             ends = rules.forbid[state] & marks != 0
             if slots[states + state, 0] >= 0:
                 if slots[state, 0] < 0 or ends or beats(lines.time, slots[states + state], slots[state]):
-                    slots[state] = slots[states + state]
+                    copied(slots[states + state], slots[state])
                 slots[states + state, 0] = -1
             elif ends:
                 slots[state, 0] = -1
@@ -146,7 +178,7 @@ def freely(  # noqa: PLR0913, PLR0917
     return deepest > 0
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator]
 def extend(  # noqa: C901, PLR0913, PLR0917
     lines: Lines, place: int, rules: Automaton, slots: np.ndarray, chain: np.ndarray, deepest: int
 ) -> int:
@@ -177,14 +209,16 @@ def extend(  # noqa: C901, PLR0913, PLR0917
                     and (lines.time[target[0]] > lines.time[slots[slot, 0]])
                 ):
                     continue
-                for i in range(steps):
-                    new[i] = slots[slot, i] if state else -1
+                if state:
+                    copied(slots[slot], new)
+                else:
+                    cleared(new)
                 new[depth - 1] = place
                 if target[0] < 0 or beats(lines.time, new, target):
-                    target[:] = new
+                    copied(new, target)
                 if depth > deepest or (depth == deepest > before and beats(lines.time, new, chain)):
                     deepest = depth
-                    chain[:] = new
+                    copied(new, chain)
     return int(deepest)
 
 
@@ -214,7 +248,7 @@ def in_turn(  # noqa: PLR0913, PLR0917
                 continue
             if state == 0:
                 found += 1
-                chains[found - 1] = -1
+                cleared(chains[found - 1])
             chains[found - 1, rules.depth[reached] - 1] = place
             state, last = (0 if reached == whole else reached), place
         if state and rules.forbid[state] & marks and lines.time[last] < lines.time[line[at]]:
@@ -225,20 +259,29 @@ def in_turn(  # noqa: PLR0913, PLR0917
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def each_start(  # noqa: C901, PLR0912, PLR0913, PLR0917
-    lines: Lines, line: np.ndarray, count: int, rules: Automaton, chains: np.ndarray, following: np.ndarray, found: int
+    lines: Lines,
+    line: np.ndarray,
+    count: int,
+    rules: Automaton,
+    chains: np.ndarray,
+    following: np.ndarray,
+    lists: np.ndarray,
+    found: int,
 ) -> int:
     """Attempts from every event that can begin one, side by side.
 
     When one event takes several attempts into one state, the one that counts first goes on, the others are
-    forgotten. Adds the rest to `chains` and returns how many there are then.
+    forgotten. Adds the rest to `chains` and returns how many there are then. `lists` are two of states: the attempts
+    in each, and the one that just arrived there.
     """
     states, whole, first, at = len(rules.depth), len(rules.depth) - 1, found, 0
-    head, arrived = np.full(states, -1, np.int64), np.empty(states, np.int64)
+    head, arrived = lists[0], lists[1]
+    cleared(head)
     while at < count:
         after, marks = instant(lines, line, count, at)
         for i in range(at, after):
             place = line[i]
-            arrived[:] = -1
+            cleared(arrived)
             for state in range(states - 1, 0, -1):
                 reached = lowest(rules, state, lines.bits[place]) if head[state] >= 0 else -1
                 if reached < 0:
@@ -250,7 +293,7 @@ def each_start(  # noqa: C901, PLR0912, PLR0913, PLR0917
                     arrived[reached] = sooner(lines.time, chains, arrived[reached], one)
             reached = lowest(rules, 0, lines.bits[place])
             if reached >= 0:
-                chains[found] = -1
+                cleared(chains[found])
                 chains[found, 0] = place
                 arrived[reached] = found
                 found += 1
@@ -271,7 +314,7 @@ def each_start(  # noqa: C901, PLR0912, PLR0913, PLR0917
     kept = first
     for one in range(first, found):
         if chains[one, 0] >= 0:
-            chains[kept] = chains[one]
+            copied(chains[one], chains[kept])
             kept += 1
     return kept
 
