@@ -350,7 +350,7 @@ def demo(
 
 @app.command()
 def bench(  # noqa: PLR0913, PLR0917 - the options of a verb
-    what: Annotated[str, typer.Argument(help="questions, ingest or weblog.")] = "questions",
+    what: Annotated[str, typer.Argument(help="questions, every, ingest or weblog.")] = "questions",
     events: Annotated[int, typer.Option(min=1_000, help="How many events the questions are about.")] = 20_000_000,
     against: Annotated[str, typer.Option(help="Engines to compare with, by commas.")] = "chdb,duckdb,polars",
     keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep what is generated and loaded here.")] = None,

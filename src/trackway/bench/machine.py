@@ -51,13 +51,10 @@ def bandwidth(threads: int) -> float:
 
 
 def resident() -> dict[str, int]:
-    """Bytes of memory this process holds: in all, and how much of it are pages of files it has mapped."""
-    total = _first("/proc/self/status", "VmRSS")
-    mapped = _first("/proc/self/status", "RssFile")
-    return {
-        "total": int((total or "0 kB").split()[0]) * 1024,
-        "mapped_files": int((mapped or "0 kB").split()[0]) * 1024,
-    }
+    """Bytes of memory this process holds: in all, the pages of mapped files among it, and the most so far."""
+    names = {"total": "VmRSS", "mapped_files": "RssFile", "peak": "VmHWM"}
+    found = {key: _first("/proc/self/status", name) for key, name in names.items()}
+    return {key: int((text or "0 kB").split()[0]) * 1024 for key, text in found.items()}
 
 
 def _first(path: str, key: str) -> str | None:

@@ -115,6 +115,27 @@ def questions(measured: Measured) -> str:
     )
 
 
+def every(measured: Measured) -> str:
+    """Times of every type of question, beside what reading the same bytes takes."""
+    head = ["question", "exact", "first answer", "ns/event", "bytes read once", "times that", "off the line"]
+    rows = [
+        [
+            result["question"], seconds(result["seconds"]), seconds(result["first_answer_seconds"]),
+            f"{result['nanoseconds_per_event']:.1f}", seconds(result["memory_limit_seconds"]),
+            f"{result['times_limit']:.1f}x", f"{result['worst_fit']:.0%}",
+        ]
+        for result in measured["results"]
+    ]  # fmt: skip
+    sizes = ", ".join(f"{events:,}" for events in measured["sizes"])
+    peaks = ", ".join(size(peak) for peak in measured["peak_bytes"])
+    speed = measured["machine"]["memory_bytes_per_second"] / 1e9
+    return (
+        f"{measured['sizes'][-1]:,} events, best of {measured['rounds']} rounds. {on_what(measured)} The cores read "
+        f"memory at {speed:.1f} GB/s.\n\n{table(head, rows)}\nOff the line: how far the time at one of the sizes "
+        f"{sizes} is from the straight line through all. The process held at most, in this order: {peaks}.\n"
+    )
+
+
 def ingest(measured: Measured) -> str:
     """Events a second from HTTP to the answer, and how fresh answers were meanwhile."""
     parts = [measured["steady"], measured["flood"]]
@@ -168,4 +189,6 @@ def _pair(measured: Measured, first: str, second: str) -> str:
     return " / ".join("-" if measured[key] is None else seconds(measured[key]) for key in (first, second))
 
 
-SECTIONS: dict[str, Callable[[Measured], str]] = {"questions": questions, "ingest": ingest, "weblog": weblog}
+SECTIONS: dict[str, Callable[[Measured], str]] = {
+    "questions": questions, "every": every, "ingest": ingest, "weblog": weblog,
+}  # fmt: skip

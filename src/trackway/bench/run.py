@@ -17,18 +17,16 @@ from typing import Any
 
 import orjson
 
-from trackway.bench import ingest, machine, weblog
+from trackway.bench import every, ingest, machine, weblog
 from trackway.bench.events import Traffic
 from trackway.bench.folder import folder
 from trackway.bench.questions import QUESTIONS, Question, Rows
 from trackway.bench.report import Document, as_text
-from trackway.bench.worker import Worker
+from trackway.bench.worker import OURS, Say, Worker, load
 from trackway.errors import QuestionError, suggest
 
-OURS = "trackway"
 OTHERS = ("chdb", "duckdb", "polars")
 ROUNDS = 7
-Say = Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -55,12 +53,13 @@ class Course:
 def bench(  # noqa: PLR0913 - the options of the verb
     what: str, events: int, against: Sequence[str], *, json: bool, keep: Path | None, write: Path | None
 ) -> int:
-    """One of the three benchmarks, or all of them one after the other when `write` names a document for them.
+    """One of the benchmarks, or all of them one after the other when `write` names a document for them.
 
     Returns the exit code: 1 when an answer differs or an event is missing. Raises QuestionError for no such one.
     """
     parts: dict[str, Callable[[], int]] = {
         "questions": lambda: run(events, against, json=json, keep=keep, write=write),
+        "every": lambda: every.run(events, json=json, keep=keep, write=write),
         "ingest": lambda: ingest.run(json=json, keep=keep and keep / "ingest", write=write),
         "weblog": lambda: weblog.run(json=json, keep=keep, write=write),
     }
@@ -137,22 +136,6 @@ def available(against: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         if importlib.util.find_spec(name) is None
     }
     return [OURS, *(name for name in dict.fromkeys(against) if name not in missing)], missing
-
-
-def load(name: str, files: Sequence[Path], folder: Path, threads: int, say: Say) -> dict[str, Any]:
-    """Load the files into an engine, in a process that ends afterwards; its version, layout and seconds."""
-    say(f"loading {name}")
-    worker = Worker(name, folder, threads)
-    try:
-        facts = dict(worker.call("facts"))
-        mark = folder.with_suffix(".loaded")
-        if mark.exists():
-            return facts | {"load_seconds": float(mark.read_text(encoding="ascii"))}
-        seconds = worker.call("load", files)
-        mark.write_text(str(seconds), encoding="ascii")
-        return facts | {"load_seconds": seconds}
-    finally:
-        worker.stop()
 
 
 def _open(worker: Worker) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import importlib
 import multiprocessing
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,6 +20,8 @@ from typing import Any, Protocol
 from trackway.bench.machine import resident
 from trackway.bench.questions import Rows
 
+OURS = "trackway"
+Say = Callable[[str], None]
 FORGOTTEN = 30.0
 """Seconds a process is given to end before it is killed."""
 
@@ -93,6 +95,22 @@ class Worker:
             self._process.join()
 
 
+def load(name: str, files: Sequence[Path], folder: Path, threads: int, say: Say) -> dict[str, Any]:
+    """Load the files into an engine, in a process that ends afterwards; its version, layout and seconds."""
+    say(f"loading {name}")
+    worker = Worker(name, folder, threads)
+    try:
+        facts = dict(worker.call("facts"))
+        mark = folder.with_suffix(".loaded")
+        if mark.exists():
+            return facts | {"load_seconds": float(mark.read_text(encoding="ascii"))}
+        seconds = worker.call("load", files)
+        mark.write_text(str(seconds), encoding="ascii")
+        return facts | {"load_seconds": seconds}
+    finally:
+        worker.stop()
+
+
 def _serve(pipe: Connection, name: str, folder: Path, threads: int) -> None:
     os.dup2(2, 1)
     os.environ["POLARS_MAX_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = str(threads)
@@ -121,8 +139,8 @@ def _do(engine: Engine, verb: str, arguments: tuple[Any, ...]) -> Any:
         return {"version": engine.version, "layout": engine.layout}
     if verb == "resident":
         return resident()
-    if verb == "figures":
-        return engine.figures(*arguments)  # type: ignore[attr-defined]
+    if verb in {"figures", "soonest"}:
+        return getattr(engine, verb)(*arguments)
     begun = time.perf_counter()
     getattr(engine, verb)(*arguments)
     gc.collect()

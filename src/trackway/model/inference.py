@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy import special
@@ -86,13 +87,19 @@ def better(control: Sample, treatment: Sample) -> float | None:
     return None if spread == 0 else float(special.ndtr((treatment.mean - control.mean) / math.sqrt(spread)))
 
 
+@cache
+def _quadrature() -> tuple[np.ndarray, np.ndarray]:
+    """Points in [-1, 1] and their weights (Gauss and Legendre)."""
+    return np.polynomial.legendre.leggauss(NODES)
+
+
 def better_share(control: tuple[int, int], treatment: tuple[int, int]) -> float:
     """The posterior chance that the treatment converts better; each is (converted, actors), the priors are uniform.
 
     >>> round(better_share((10, 100), (20, 100)), 3)
     0.975
     """
-    points, weights = np.polynomial.legendre.leggauss(NODES)
+    points, weights = _quadrature()
     a, b = (1 + control[0], 1 + control[1] - control[0]), (1 + treatment[0], 1 + treatment[1] - treatment[0])
     # in terms of the control's quantiles the density is flat, so the quadrature converges for any numbers
     quantiles = special.betaincinv(*a, (points + 1) / 2)

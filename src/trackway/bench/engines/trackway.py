@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import pyarrow as pa
 
 from trackway import __version__
 from trackway.app import Workspace
+from trackway.bench.kinds import KINDS
 from trackway.bench.questions import QUESTIONS, STEPS, Rows
 
-ASKED = {question.name: question.asked for question in QUESTIONS}
+ASKED = KINDS | {question.name: question.asked for question in QUESTIONS}
 COMMITTED = """select md5_number_lower('bench' || chr(0) || id) >> 1 as number, * from (
   select 'e' || {file} || '-' || file_row_number as id, * from read_parquet('{path}', file_row_number = true))"""
 SHAPED = f"""select
@@ -78,15 +80,15 @@ class Engine:
             return sorted((_day(row["time"]), row["country"], row["value"]) for row in answer.rows if row["value"])
         return sorted((_day(row["time"]), row["value"]) for row in answer.rows)
 
+    def soonest(self, question: str) -> float:
+        """Seconds until there is a first answer, from a sample where that is sooner."""
+        begun = time.perf_counter()
+        next(iter(self._workspace.answers(ASKED[question])))
+        return time.perf_counter() - begun
+
     def figures(self, question: str) -> dict[str, int]:
         """Bytes of all the columns a question reads: no fold can be faster than memory gives them."""
-        view = self._workspace.columns.view()
-        if view is None:
-            raise RuntimeError("there are no columns")
-        reads = self._workspace.question(ASKED[question]).columns(view.schema)
-        arrays = [run.time for run in view.runs]
-        arrays += [run.codes[name] for run in view.runs for name in set(reads) - {"time"} if name in run.codes]
-        return {"bytes": sum(array.nbytes for array in arrays)}
+        return {"bytes": self._workspace.estimate(ASKED[question]).bytes}
 
 
 def _day(moment: str) -> str:
