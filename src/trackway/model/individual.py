@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 from pydantic_core import core_schema
 
 from trackway.errors import MeasureError, suggest
-from trackway.model.statistic import ACTORS, EVENTS, OF_ANYTHING, OF_NUMBERS, Statistic, parse
+from trackway.model.statistic import ACTORS, EVENTS, OF_ANYTHING, OF_NUMBERS, PER_ACTOR, Statistic, parse
 from trackway.model.time import Duration
 
 ACTIVE = {"active_days": Duration("1d"), "active_weeks": Duration("7d"), "active_months": Duration("1mo")}
@@ -53,7 +53,10 @@ class Individual(str):
 
 def _read(text: str) -> Statistic:
     """What a measure means. Raises MeasureError with a suggestion."""
-    plain = text.removesuffix(" per actor").strip()
+    found = PER_ACTOR.match(text)
+    if found and found[1]:
+        raise MeasureError(f"'{text}' is one number for all actors", hint=f"'{found[2]}' is one for each")
+    plain = found[2].strip() if found else text
     if plain in ACTIVE:
         return Statistic(plain)
     if plain == ACTORS:
@@ -61,16 +64,4 @@ def _read(text: str) -> Statistic:
     if plain != EVENTS and "(" not in plain:
         known = [EVENTS, *ACTIVE, *(f"{name}({plain})" for name in (*OF_NUMBERS, *OF_ANYTHING))]
         raise MeasureError(f"unknown measure '{text}'", hint=suggest(plain, known))
-    inner, over = parse(plain)
-    if over is not None:
-        raise MeasureError(f"'{text}' is one number for all actors", hint=f"'{inner_text(plain)}' is one for each")
-    return inner
-
-
-def inner_text(text: str) -> str:
-    """What stands behind the `of` of a statistic over actors.
-
-    >>> inner_text("median of sum(amount) per actor")
-    'sum(amount)'
-    """
-    return text.removesuffix(" per actor").rpartition(" of ")[2].strip()
+    return parse(plain)[0]

@@ -189,7 +189,7 @@ class Distribution(Query):
         """A row per group and bin. All from the one per-actor table."""
         shown, places = self._shown(partial, context)
         known = ~np.isnan(partial.values)
-        by_group = Ordered.of(partial.values[known], places[known] if self.by else places, len(shown.labels))
+        by_group = Ordered.of(partial.values[known], places[known] if self.by else None, len(shown.labels))
         every = by_group.together()
         bins = settled(lambda: self._binning.bins(every.values, whole=every.whole))
         counts = [] if bins is None else by_group.counts(bins)
@@ -230,7 +230,7 @@ class Distribution(Query):
         known = np.flatnonzero(~np.isnan(partial.values))
         values, actors = partial.values[known], partial.actors[known]
         group = places[known] if self.by else np.zeros(len(known), np.int32)
-        every = Ordered.of(values, values[:0], 1)
+        every = Ordered.of(values)
         bins = self._binning.bins(every.values, whole=every.whole)
         return self._listed(context.columns_view, actors, values, group, (shown.labels, bins), cell, context)
 

@@ -26,9 +26,9 @@ class Ordered:
     starts: np.ndarray
 
     @classmethod
-    def of(cls, values: np.ndarray, group: np.ndarray, groups: int) -> Ordered:
+    def of(cls, values: np.ndarray, group: np.ndarray | None = None, groups: int = 1) -> Ordered:
         """The numbers of actors whose groups are given; without any given, all are in one."""
-        if not len(group):
+        if group is None:
             return cls(np.sort(values), np.array([0, len(values)]))
         order = np.argsort(group.astype(np.int16) if groups < 1 << 15 else group, kind="stable")
         starts = np.concatenate([[0], np.cumsum(np.bincount(group, minlength=groups))])
@@ -39,7 +39,7 @@ class Ordered:
 
     def together(self) -> Ordered:
         """All groups as one."""
-        return self if len(self.starts) == 2 else Ordered.of(self.values, self.values[:0], 1)
+        return self if len(self.starts) == 2 else Ordered.of(self.values)
 
     @property
     def whole(self) -> bool:
