@@ -54,6 +54,7 @@ def distribution(
         described.append({**labels, "actors": len(mine), "without": size - len(mine), **figures(mine, asked)})
     every = sorted(number_of.values())
     totals = {"actors": len(every), "without": len(group_of) - len(every), **figures(every, asked)}
+    totals["whole"] = all(number == int(number) for number in every)
     if by:
         totals["groups"] = described
     return rows, totals, {actor: (place[actor], number) for actor, number in number_of.items()}

@@ -45,7 +45,7 @@ def test_events_of_each_actor_are_counted_one_number_a_bar_when_there_are_few(as
     assert answer.totals == {
         "actors": 4, "without": 0, "sum": 9, "mean": 2.25, "min": 1, "max": 3,
         "quantiles": {"p5": 1, "p10": 1, "p25": 1, "p50": 2.5, "p75": 3, "p90": 3, "p95": 3, "p99": 3},
-        "top_1_share": 3 / 9, "top_10_share": 3 / 9,
+        "top_1_share": 3 / 9, "top_10_share": 3 / 9, "whole": True,
     }  # fmt: skip
 
 
@@ -141,7 +141,7 @@ def test_how_much_of_all_the_largest_hold(asked):
         ([0.3], {"width": 0.1}, [(0.3, 0.4, 1)]),
         ([5, 26], {"width": 10}, [(0, 10, 1), (10, 20, 0), (20, 30, 1)]),
         ([-1, 0, 4, 5], {"edges": [0, 5]}, [(None, 0, 1), (0, 5, 2), (5, None, 1)]),
-        ([1, 4], {"edges": [0, 2, 5, 9]}, [(0, 2, 1), (2, 5, 1), (5, 9, 0)]),
+        ([1, 4], {"edges": "0, 2,5, 9"}, [(0, 2, 1), (2, 5, 1), (5, 9, 0)]),
         ([0, 3, 60], {"bins": "log"}, [(0, 2, 1), (2, 5, 1), (5, 10, 0), (10, 20, 0), (20, 50, 0), (50, 100, 1)]),
         ([-2, 3, 900], {"bins": "log", "most": 3}, [(None, 1, 1), (1, 10, 1), (10, 100, 0), (100, 1000, 1)]),
         ([1, 1e6], {"bins": "log", "most": 4}, [(1, 100, 1), (100, 10_000, 0), (10_000, 1_000_000, 0),
@@ -193,7 +193,7 @@ def test_nobody_is_no_rows_and_defined_totals(asked):
     assert answer.rows == []
     assert answer.totals == {
         "actors": 0, "without": 0, "sum": 0, "mean": None, "min": None, "max": None, "quantiles": {},
-        "top_1_share": None, "top_10_share": None, "groups": [],
+        "top_1_share": None, "top_10_share": None, "whole": True, "groups": [],
     }  # fmt: skip
     answer = asked([], distribution(measure="max(amount)", where="event = 'Read'"))
     assert (answer.rows, answer.totals["actors"], answer.totals["without"]) == ([], 0, 3)
@@ -206,6 +206,7 @@ def test_nobody_is_no_rows_and_defined_totals(asked):
         ({"bins": "log", "width": 5}, "bins are chosen by bins and width"),
         ({"edges": [1, 2], "most": 5}, "edges say how many bins there are: leave out most"),
         ({"width": 2, "most": 5}, "a width says how many bins there are: leave out most"),
+        ({"edges": "1, x"}, "valid number"),
         ({"edges": [1]}, "edges must be two or more ascending numbers, not"),
         ({"edges": [2, 1]}, "edges must be two or more ascending numbers, not"),
         ({"edges": [1, 1]}, "edges must be two or more ascending numbers, not"),

@@ -31,7 +31,7 @@ from trackway.model.individual import ACTIVE, Individual
 from trackway.model.schema import Schema
 from trackway.plan.component import Query
 from trackway.store.columns import individual
-from trackway.store.columns.bins import MOST, Binning, Bins, How
+from trackway.store.columns.bins import MOST, Binning, Bins, Edges, How
 from trackway.store.columns.breakdown import Breakdown, Origins, Shown
 from trackway.store.columns.context import Context, Moment, Names
 from trackway.store.columns.figures import Ordered, lines
@@ -71,7 +71,10 @@ class Told:
     """Actors of each group, also those without a number."""
     counts: list[list[int]]
     figures: list[dict[str, Any]]
-    whole: dict[str, Any]
+    every: dict[str, Any]
+    """Figures of all groups together."""
+    whole: bool
+    """Whether all numbers are."""
     bins: Bins | None
     notes: list[str]
 
@@ -98,8 +101,8 @@ class Distribution(Query):
     """At most so many bins (open ones beyond come on top): 20 unless given, 10 of `quantiles`."""
     width: FiniteFloat | None = Field(default=None, gt=0)
     """The width of the bins, instead of one that fits."""
-    edges: list[FiniteFloat] = Field(default=[], max_length=1_000)
-    """Where bins begin and the last one ends, ascending; what lies beyond is in open bins."""
+    edges: Edges = Field(default=[], max_length=1_000)
+    """Where bins begin and the last one ends, ascending, such as `[0, 10, 100]`; what lies beyond is in open bins."""
     by: Names = Field(default=[], max_length=3)
     """Columns to break down by: their values at an actor's first event that says they are asked. At most three."""
     from_: Moment | None = Field(default=None, alias="from")
@@ -194,8 +197,8 @@ class Distribution(Query):
         bins = settled(lambda: self._binning.bins(every.values, whole=every.whole))
         counts = [] if bins is None else by_group.counts(bins)
         figures = by_group.described(adds=self.measure.adds) if self.by else []
-        whole = every.described(adds=self.measure.adds)[0]
-        return self._answer(Told(shown.labels, shown.sizes, counts, figures, whole, bins, shown.notes))
+        one = every.described(adds=self.measure.adds)[0]
+        return self._answer(Told(shown.labels, shown.sizes, counts, figures, one, every.whole, bins, shown.notes))
 
     def _answer(self, told: Told) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
         """Rows, totals and notes."""
@@ -206,7 +209,7 @@ class Distribution(Query):
             for line in (lines(counts, told.bins) if told.bins is not None else ())
         ]
         asked = sum(told.sizes)
-        totals = {"actors": sum(known), "without": asked - sum(known), **told.whole}
+        totals = {"actors": sum(known), "without": asked - sum(known), **told.every, "whole": told.whole}
         if self.by:
             totals["groups"] = [
                 {**labels, "actors": actors, "without": size - actors, **figures}
@@ -311,8 +314,9 @@ origins as (select actor{cut.firsts} from picked where asks group by actor),
         for _, place, value in self._known(run, context):
             parts[place].append(value)
         every = sorted(value for part in parts for value in part)
-        bins = self._binning.bins(every, whole=all(value.is_integer() for value in every))
+        whole = all(value.is_integer() for value in every)
+        bins = self._binning.bins(every, whole=whole)
         counts = [] if bins is None else [by_loops.counted(part, bins) for part in parts]
         figures = [by_loops.described(sorted(part), adds=self.measure.adds) for part in parts] if self.by else []
-        whole = by_loops.described(every, adds=self.measure.adds)
-        return self._answer(Told(shown.labels, shown.sizes, counts, figures, whole, bins, shown.notes))
+        one = by_loops.described(every, adds=self.measure.adds)
+        return self._answer(Told(shown.labels, shown.sizes, counts, figures, one, whole, bins, shown.notes))

@@ -9,14 +9,27 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from itertools import count, pairwise
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import BeforeValidator, FiniteFloat
 
 from trackway.errors import QuestionError
 
+
+def _listed(value: Any) -> Any:
+    """A list from a text with commas, as an address has it."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list):
+        return value
+    return [part for text in texts for part in (text.split(",") if isinstance(text, str) else [text])]
+
+
+Edges = Annotated[list[FiniteFloat], BeforeValidator(_listed)]
+"""Boundaries, as a list or as a text with commas."""
 How = Literal["auto", "log", "quantiles"]
 MOST = {"auto": 20, "log": 20, "quantiles": 10}
 """Bins there are at most, unless the question says it."""
@@ -104,7 +117,7 @@ def nice(low: float, high: float, most: int, *, whole: bool) -> Fraction:
     """The smallest width of 1, 2 or 5 times a power of ten with which two numbers are less than `most` bins apart."""
     spread = Fraction(high) - Fraction(low)
     if not spread:
-        return Fraction(1) if whole else Fraction(10) ** power(abs(Fraction(low)))
+        return Fraction(1) if whole else Fraction(10) ** Decimal(repr(abs(low))).adjusted()
     return next(
         width
         for width in widths(power(spread / most) - 1)
@@ -119,7 +132,7 @@ def widths(exponent: int) -> Iterator[Fraction]:
 
 
 def power(number: Fraction) -> int:
-    """The power of ten at or below a positive number, or (by rounding) one next to it."""
+    """The power of ten at or below a positive number; by rounding it may be the one next to it."""
     return math.floor(math.log10(number.numerator) - math.log10(number.denominator))
 
 
