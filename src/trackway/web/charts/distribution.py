@@ -42,18 +42,20 @@ class Histogram:
     @property
     def labels(self) -> list[str]:
         """What is in each bin, in words."""
-        return [self._label(low, high) for low, high in self.ends]
+        final = len(self.ends) - 1
+        return [self._label(low, high, place == final) for place, (low, high) in enumerate(self.ends)]
 
-    def _label(self, low: float | None, high: float | None) -> str:
+    def _label(self, low: float | None, high: float | None, final: bool) -> str:
         if low is None or high is None:
             return f"below {full(high)}" if low is None else f"{full(low)} and more"
-        last = high if not self.whole or high == self.largest else high - 1
+        last = high if not self.whole or (final and high == self.largest) else high - 1
         return full(low) if last == low else f"{full(low)} to {full(last)}"
 
     @property
     def single(self) -> bool:
-        """Whether every bin is one whole number."""
-        return self.whole and all(low is not None and high == low + 1 for low, high in self.ends)
+        """Whether every bin is one whole number; but for open ones."""
+        closed = [(low, high) for low, high in self.ends if low is not None and high is not None]
+        return self.whole and bool(closed) and all(high == low + 1 for low, high in closed)
 
 
 def histogram(type_: str, rows: Sequence[Row], totals: Row, most: int = SERIES) -> Histogram | None:
@@ -140,18 +142,21 @@ def draw(found: Histogram, width: float) -> Drawing:
 
 
 def under(found: Histogram, at: Place) -> str:
-    """Where bins begin, or which whole number each of them is."""
-    shown = [low for low, _ in found.ends]
+    """Where bins begin, or which whole number each of them is; open ones say so in their middle."""
+    shown: list[tuple[float, str]] = []
+    for index, (low, high) in enumerate(found.ends):
+        if low is not None and high is not None:
+            shown.append((index + 0.5 * found.single, compact(low)))
+        else:
+            shown.append((index + 0.5, f"< {compact(high or 0)}" if low is None else f"{compact(low)}+"))
     if not found.single and found.ends[-1][1] is not None:
-        shown.append(found.ends[-1][1])
-    longest = max((len(compact(low)) for low in shown if low is not None), default=1)
-    every = max(1, math.ceil((7.0 * longest + 14) / at.step))
+        shown.append((len(found.ends), compact(found.ends[-1][1])))
+    every = max(1, math.ceil((7.0 * max(len(said) for _, said in shown) + 14) / at.step))
     marks = ""
-    for index, low in enumerate(shown):
-        if index % every == 0 and low is not None:
-            x = at.x(index + 0.5 * found.single)
-            anchor = "end" if x > at.right - 12 and not found.single else "middle"
-            marks += text(x, at.bottom + 18, compact(low), text_anchor=anchor, class_="muted")
+    for index, (place, said) in enumerate(shown):
+        if index % every == 0:
+            anchor = "end" if at.x(place) > at.right - 12 else "middle"
+            marks += text(at.x(place), at.bottom + 18, said, text_anchor=anchor, class_="muted")
     return marks
 
 
@@ -202,9 +207,9 @@ def marked(found: Histogram, at: Place) -> str:
 def position(found: Histogram, value: float) -> float | None:
     """Where a number is, in bins: within its bin by its size, in the middle of an open or single one."""
     for index, (low, high) in enumerate(found.ends):
-        if (low is None or low <= value) and (high is None or value < high or high == found.largest == value):
-            if low is None or high is None or found.single or high == low:
-                within = value - low if found.single and low is not None and value != low else 0.0
-                return index + 0.5 + within
-            return index + (value - low) / (high - low)
+        final = index == len(found.ends) - 1
+        if high is None or value < high or (final and value == high):
+            if low is None or high is None or high == low or value < low:
+                return index + 0.5
+            return index + 0.5 * found.single + (value - low) / (high - low)
     return None
