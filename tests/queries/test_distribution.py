@@ -268,3 +268,19 @@ def test_actors_of_a_sample_are_counted_up_and_figures_have_intervals():
     assert all(row["intervals"]["actors"][0] <= row["actors"] for row in sampled.rows)
     low, high = sampled.totals["intervals"]["mean"]
     assert low <= exact.totals["mean"] <= high
+
+
+def test_days_are_counted_also_in_runs_of_different_widths(tmp_path):
+    """What is worked out of each run is held as long as it is read."""
+    years = [event(f"a{n % 7}", "E", MONDAY - n * 86_400_000_000, {}, f"y{n}") for n in range(2_000)]
+    today = [event(f"a{n % 7}", "E", MONDAY + n * 60_000_000, {}, f"t{n}") for n in range(500)]
+    lake = Lake(tmp_path / "lake")
+    columns = Columns(tmp_path / "columns", lake)
+    for part in (years, today):
+        store(lake, part)
+        columns.view()
+    for measure in ("active_days", "active_months"):
+        query = component("queries", distribution(measure=measure, by="event"), "q")
+        for zone in ("UTC", "Asia/Kathmandu"):
+            folded, reference = (ask(query, columns, engine=engine, zone=zone) for engine in ("columns", "sql"))
+            assert (folded.rows, folded.totals) == (reference.rows, reference.totals)

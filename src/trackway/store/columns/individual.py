@@ -16,7 +16,7 @@ from trackway.model.schema import Schema
 from trackway.store.columns.amounts import NUMERIC
 from trackway.store.columns.context import Context, Span
 from trackway.store.columns.folds import individual as kernel
-from trackway.store.columns.lanes import Lane, Mask, intervals, lane, nothing, times
+from trackway.store.columns.lanes import Intervals, Lane, Mask, intervals, lane, nothing, times
 from trackway.store.columns.measures.gathered import rows_before
 from trackway.store.columns.measures.numbers import numbers
 from trackway.store.columns.view import Shard
@@ -26,7 +26,6 @@ KINDS = {
     "quantile": kernel.QUANTILE, "distinct": kernel.DISTINCT, "first": kernel.FIRST, "last": kernel.LAST,
     **dict.fromkeys(ACTIVE, kernel.ACTIVE),
 }  # fmt: skip
-NONE = np.empty(0, np.int64)
 
 
 def check(measure: Individual, schema: Schema, path: str) -> None:
@@ -73,12 +72,13 @@ class Individually:
         return lane(view, name, np.empty(0) if self.measure.statistic.name == "distinct" else numbers(view, name))
 
     @cached_property
-    def _intervals(self) -> tuple[np.ndarray, ...]:
+    def _intervals(self) -> Intervals:
+        """The intervals actors are active in; not to be read by other measures."""
         view = self.context.columns_view
         if self.measure.statistic.name in ACTIVE:
-            return intervals(view, np.array(edges(self.measure, self.span, self.context))).parts
+            return intervals(view, np.array(edges(self.measure, self.span, self.context)))
         none = nothing(view)
-        return none.addresses, none.like, NONE, none.table
+        return Intervals(none.addresses, none.like, np.empty(0, np.int64), none.table, ())
 
     def prepare(self) -> Individually:
         """With all that shards share made, before threads ask for it."""
@@ -102,7 +102,7 @@ class Individually:
         out = np.empty(len(n))
         top, bottom = (share.numerator, share.denominator) if share else (1, 1)
         kernel.measured(
-            *given, *self._values.parts, *self._intervals, kind, top, bottom, np.full(codes, -1, np.int64),
+            *given, *self._values.parts, *self._intervals.parts, kind, top, bottom, np.full(codes, -1, np.int64),
             np.empty(most), n, out,
         )  # fmt: skip
         return n, out
