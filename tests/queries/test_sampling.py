@@ -21,7 +21,7 @@ QUESTIONS = ONE_OF_EACH | {
     "narrow": {"type": "trend", "measure": "actors", "every": None, "by": ["country"], "where": "event = 'C'"},
     "largest": {"type": "trend", "measure": "actors", "every": "1d", "by": ["country", "event"], "top": 3},
 }
-LABELS = ("step", "period", "cohort", "time", "country", "low", "high")
+LABELS = ("step", "period", "cohort", "time", "country")
 
 
 def made(question):
