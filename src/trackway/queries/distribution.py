@@ -218,7 +218,10 @@ class Distribution(Query):
         return rows, totals, told.notes
 
     def taken_over(self, key: str, row: Mapping[str, Any], before: Sequence[Mapping[str, Any]]) -> float | None:
-        """Shares are of all actors of the group with a number; an empty bin does not say how many these are."""
+        """Shares are of all actors of the group with a number, which an empty bin does not say; the smallest and the
+        largest number hang on one."""
+        if key in {"min", "max"}:
+            return 1
         if "share" not in row:
             return super().taken_over(key, row, before)
         return row["actors"] / row["share"] if row["share"] else None
