@@ -1,13 +1,20 @@
 """Distributions by example: what is counted, how bins are chosen, and what is told of wrong questions."""
 
+import math
+from fractions import Fraction
+
+import numpy as np
 import pytest
 from crowds import crowd
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from people import MONDAY, event, people, store
 from trackway.errors import ConditionError, ConfigError, MeasureError, QuestionError
 from trackway.model.individual import Individual
 from trackway.plan.config import component
+from trackway.store.columns import individual
 from trackway.store.columns.ask import ask
 from trackway.store.columns.shards import Columns
 from trackway.store.lake import Lake
@@ -284,3 +291,24 @@ def test_days_are_counted_also_in_runs_of_different_widths(tmp_path):
         for zone in ("UTC", "Asia/Kathmandu"):
             folded, reference = (ask(query, columns, engine=engine, zone=zone) for engine in ("columns", "sql"))
             assert (folded.rows, folded.totals) == (reference.rows, reference.totals)
+
+
+LIKE = st.floats(-1e6, 1e6).map(lambda x: round(x, 2)) | st.integers(-(1 << 40), 1 << 40).map(lambda x: x / 1024)
+
+
+@given(st.lists(LIKE | st.just(float("nan")), min_size=1, max_size=60), st.integers(1, 1 << 30))
+def test_numbers_cut_in_two_whole_halves_are_the_same_numbers(values, rows):
+    found = individual.halves(np.array(values), rows)
+    if found is None:
+        return
+    for value, (above, below, known) in zip(values, found.table.tolist(), strict=True):
+        exact = Fraction(above) * Fraction(found.high) + Fraction(below) * Fraction(found.low)
+        assert exact == (0 if math.isnan(value) else Fraction(value))
+        assert known == (not math.isnan(value))
+        assert max(abs(above), abs(below)) * rows < 1 << 63
+
+
+def test_numbers_too_unlike_to_be_cut_in_two_are_added_one_by_one():
+    assert individual.halves(np.array([1e300, 1e-300]), 1) is None
+    assert individual.halves(np.array([5e-324]), 1) is None
+    assert individual.halves(np.array([0.01, 1e5]), 1 << 20) is not None
