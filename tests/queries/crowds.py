@@ -35,6 +35,8 @@ ONE_OF_EACH = {
     "retention": {"type": "retention", "start": "event = 'A'", "return": "event = 'C'", "every": "7d", "periods": 4},
     "lifecycle": {"type": "lifecycle", "every": "7d", "by": ["country"], "top": 2},
     "stickiness": {"type": "stickiness", "every": "1d", "window": "7d"},
+    "distribution": {"type": "distribution", "where": "event = 'B'", "zeros": True, "by": ["country"], "top": 2},
+    "active days": {"type": "distribution", "measure": "active_days", "most": 5},
     "experiment": {
         "type": "experiment", "exposure": "event = 'A'", "variant": "country", "control": "de",
         "metrics": [{"name": "c", "when": "event = 'C'"}],

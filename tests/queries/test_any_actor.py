@@ -264,6 +264,7 @@ QUERIES = [
     {"type": "retention", "start": A_B[0], "return": A_B[1], "every": "1d"},
     {"type": "lifecycle", "when": A_B[0], "every": "1d"},
     {"type": "stickiness", "when": A_B[0]},
+    {"type": "distribution", "where": A_B[0], "by": "country", "zeros": True},
 ]
 
 

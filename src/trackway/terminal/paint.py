@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from trackway.web.charts.distribution import Histogram, histogram
 from trackway.web.charts.funnel import groups
 from trackway.web.charts.retention import cohorts, overall
 from trackway.web.charts.scale import counted, day, full, lasting, plain, share
@@ -52,6 +53,8 @@ def answer(found: Answer, name: str) -> None:
         out.print("No event matches this question.")
     elif not found.stands_on.get("exact", True):
         rows([sure(row) for row in found.rows])
+    elif (spread := histogram(found.type, found.rows, found.totals, most=20)) is not None:
+        _histogram(spread, out)
     elif found.type in DRAWN:
         DRAWN[found.type](lined(found.rows, found.totals) if found.type == "trend" else found.rows, out)
     else:
@@ -171,6 +174,21 @@ def heat(rate: float | None) -> Text:
     red, green, blue = (round(low + (high - low) * rate) for low, high in ((214, 15), (236, 118), (232, 110)))
     ink = "white" if rate > 0.5 else "black"
     return Text(f"{rate * 100:4.0f} %", f"{ink} on #{red:02x}{green:02x}{blue:02x}")
+
+
+def _histogram(found: Histogram, out: Console) -> None:
+    for name, bars in found.groups.items():
+        if name:
+            out.print(Text(name, "bold"))
+        highest = max(actors for actors, _ in bars) or 1
+        table = grid("", ">actors", ">share", "")
+        for label, (actors, part) in list(zip(found.labels, bars, strict=True))[:MOST]:
+            table.add_row(label, full(actors), share(part), bar(actors / highest, max(10, min(60, out.width - 50))))
+        out.print(table)
+    said = [f"{name} {full(value)}" for name, value in found.points.items()]
+    said += [f"{found.left:,} smaller groups not shown"] if found.left else []
+    if said:
+        out.print(Text(" · ".join(said), "dim"))
 
 
 DRAWN = {"funnel": _funnel, "trend": _trend, "retention": _retention}

@@ -77,6 +77,8 @@ def _field(type_: str, name: str, info: FieldInfo, items: Items) -> Field:
         value = rows + [{"name": "", "text": ""}] * max(0, 2 - len(rows))
     elif kind in {"columns", "tables"}:
         value = values
+    elif address.holds(info.annotation, list):
+        value = ", ".join(values)
     options = offered(type_, name, info, value) if kind == "choice" else examples(info)
     hint = "" if name in LABELS or name in FIRST else (info.description or "").split("\n")[0]
     top = name in FIRST or info.is_required()
@@ -106,7 +108,7 @@ def form_kind(name: str, annotation: Any) -> FormKind:
     if address.holds(annotation, BaseModel, dict):
         return "tables"
     if address.holds(annotation, list):
-        return "columns"
+        return "text" if address.holds(annotation, float) else "columns"
     if address.holds(annotation, Condition):
         return "condition"
     if name in {"every", "within"} or literals(annotation) or bool in {annotation, *get_args(annotation)}:

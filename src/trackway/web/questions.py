@@ -17,7 +17,7 @@ from trackway.model.time import Duration, instant
 from trackway.plan import registry
 from trackway.plan.component import Answer
 from trackway.web import builder, words
-from trackway.web.charts import durations, funnel, retention, trend
+from trackway.web.charts import distribution, durations, funnel, retention, trend
 from trackway.web.charts.scale import full, moment
 from trackway.web.charts.svg import Drawing
 from trackway.web.fields import Items
@@ -116,6 +116,8 @@ def shown(asked: dict[str, Any], answer: Answer, *, newest: int | None) -> dict[
     left = 0
     if answer.rows and answer.type in {"trend", "funnel"}:
         _, left = funnel.groups(answer.rows) if answer.type == "funnel" else trend.series(answer.rows)[1:]
+    spread = distribution.histogram(answer.type, answer.rows, answer.totals)
+    left = left if spread is None else spread.left
     charts = ""
     if answer.rows:
         drawings = [(draw(asked, answer, width, newest), name) for width, name in ((WIDE, "wide"), (NARROW, "narrow"))]
@@ -151,7 +153,10 @@ def over_time(answer: Answer) -> list[dict[str, Any]]:
 
 
 def legend(answer: Answer) -> list[str]:
-    """The names of the lines over time, when there are several."""
+    """The names of the lines, when there are several."""
+    spread = distribution.histogram(answer.type, answer.rows, answer.totals)
+    if spread is not None:
+        return list(spread.groups) if len(spread.groups) > 1 else []
     lines = trend.series(over_time(answer))[1] if over_time(answer) else {}
     return list(lines) if len(lines) > 1 else []
 
@@ -162,6 +167,9 @@ def draw(asked: dict[str, Any], answer: Answer, width: float, newest: int | None
         return funnel.draw(answer.rows, width)
     if asked["type"] == "retention":
         return retention.draw(answer.rows, width, words.unit(asked.get("every") or "7d").capitalize())
+    spread = distribution.histogram(answer.type, answer.rows, answer.totals)
+    if spread is not None:
+        return distribution.draw(spread, width)
     rows = over_time(answer)
     return trend.draw(rows, width, open_end=open_end(asked, answer, newest)) if rows else None
 

@@ -16,6 +16,7 @@ TITLES = {
     "step": "", "name": "Step", "actors": "Actors", "entries": "Entries", "sessions": "Sessions",
     "rate": "Of the first", "median_seconds": "Median time",
     "step_rate": "Of the step before", "step_median_seconds": "Median from there", "value": "Value", "time": "From",
+    "share": "Share", "cumulative_share": "With those before",
 }  # fmt: skip
 
 
@@ -52,7 +53,7 @@ def cell(name: str, value: Any) -> str:
         return day(value)
     if name == "name":
         return plain(str(value))
-    if name == "rate" or name.endswith("_rate"):
+    if name in {"rate", "share"} or name.endswith(("_rate", "_share")):
         return share(value)
     return lasting(value) if name.endswith("_seconds") else full(value)
 

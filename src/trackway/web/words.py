@@ -63,6 +63,10 @@ def sentence(asked: Mapping[str, Any]) -> str:
         where = f" where {plain(asked['where'])}" if asked.get("where") else ""
         measure = measured(asked)
         return f"{measure[:1].upper()}{measure[1:]}{where}, each {unit(asked.get('every') or '1d')}{by(asked)}"
+    elif asked["type"] == "distribution":
+        among = f" among those with {plain(asked['among'])}" if asked.get("among") else ""
+        measure = str(asked.get("measure") or "events").replace("_", " ")
+        text = f"{measure[:1].upper()}{measure[1:]} of each actor{among}"
     else:
         about = [plain(str(asked[name])) for name in ("start", "when", "match", "metric", "end") if asked.get(name)]
         text = " ".join([str(asked["type"]).capitalize(), "·" if about else "", " → ".join(about)]).strip()
@@ -86,7 +90,23 @@ def numbers(asked: Mapping[str, Any], answer: Answer, *, open_end: bool = False)
         return of_retention(asked, answer.rows)
     if asked["type"] == "trend":
         return of_trend(asked, answer, open_end=open_end)
+    if asked["type"] == "distribution":
+        return of_distribution(answer.totals)
     return of_totals(answer.totals)
+
+
+def of_distribution(totals: Mapping[str, Any]) -> list[Number]:
+    """Its middle, its ends, and how much the largest hold.
+
+    >>> of_distribution({"actors": 3, "mean": 2.5, "max": 4, "quantiles": {"p50": 2, "p90": 4}})[1]
+    ('2', 'median')
+    """
+    quantiles = totals.get("quantiles") or {}
+    found = [(full(totals.get("actors")), "actors"), (full(quantiles.get("p50")), "median"),
+             (full(totals.get("mean")), "mean"), (full(quantiles.get("p90")), "90 % have at most"),
+             (full(totals.get("max")), "largest")]  # fmt: skip
+    top = totals.get("top_10_share")
+    return found if top is None else [*found, (share(top), "held by the top 10 %")]
 
 
 def of_totals(totals: Mapping[str, Any]) -> list[Number]:

@@ -115,11 +115,11 @@ class Column:
 
 def listed(  # noqa: PLR0913
     names: Sequence[str | None] | View, who: np.ndarray, order: np.ndarray, columns: Sequence[Column], *,
-    cell: Cell, zone: str,
+    cell: Cell, zone: str, which: str = "latest",
 ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:  # fmt: skip
     """Rows of actors (places among the names, or among the actors of a view), totals and notes.
 
-    Those of whom `order` (a time) is latest come first; of equal ones by name.
+    Those of whom `order` (a time, or whatever `which` says of the largest) is latest come first; of equal ones by name.
     """
     limit = cell.number("limit", 1, 1_000_000, LIMIT)
     edge = np.partition(order, len(order) - limit)[len(order) - limit] if len(order) > limit else None
@@ -134,7 +134,7 @@ def listed(  # noqa: PLR0913
             value = value.item() if isinstance(value, np.generic) else value
             row[column.name] = value if column.never is None else None if value == column.never else iso(value, zone)
         rows.append(row)
-    notes = [f"The latest {limit:,} of {len(order):,} rows are shown."] if len(order) > limit else []
+    notes = [f"The {which} {limit:,} of {len(order):,} rows are shown."] if len(order) > limit else []
     return rows, {"actors": len(np.unique(who)), "rows": len(who)}, notes
 
 

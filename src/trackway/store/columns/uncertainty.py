@@ -45,6 +45,8 @@ FEWEST = 20
 MOVED, BOTH = 5, 2
 """A quantile that is another in so many halves must be smaller in some and larger in some: the largest of all, or
 whatever else hangs on a few actors, has no interval."""
+STEP = 1
+"""Quantiles of whole numbers move by steps: one that moved in no half may be the next."""
 CERTAIN = 3.0
 """A count of at most so many times the variance of a count of actors is taken for one."""
 
@@ -242,6 +244,8 @@ class Judge:
         if below + above >= MOVED and min(below, above) < BOTH:
             return None
         low, high = bell(found, self._variance(found, some), ROUGH)
+        if all(isinstance(part, int) for part in (found, *some)):
+            low, high = low - STEP, high + STEP
         return [max(low, 0.0) if positive else low, high]
 
     def _variance(self, total: float, halves: Sequence[float]) -> float:
