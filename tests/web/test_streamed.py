@@ -1,13 +1,17 @@
 """A page is sent as its answers come: a sample first, then the exact answer, then who is behind a number."""
 
 import re
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from urllib.parse import quote
 
 import pytest
+from browser import CHROMIUM, Browser
 
 import shop
+from trackway.errors import Cancelled
 from trackway.store.columns import ask
 
 HTML = {"accept": "text/html"}
@@ -87,3 +91,45 @@ def test_a_list_that_there_is_not_is_told_below_the_answer(crowd):
 def test_pages_answer_a_head_request_without_a_body(crowd, path):
     answer = crowd.head(path, headers=HTML)
     assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_whoever_leaves_the_page_cancels_the_question(crowd, monkeypatch):
+    whole, cancelled = ask.answers, threading.Event()
+
+    def slow(*given, **how):
+        yield next(whole(*given, **how, shares=[0.5]))
+        try:
+            for _ in range(400):
+                how["limits"].check()
+                time.sleep(0.05)
+        except Cancelled:
+            cancelled.set()
+            raise
+
+    monkeypatch.setattr("trackway.app.answers", slow)
+    with crowd.stream("GET", f"/ask/funnel?{STEPS}", headers=HTML) as page:
+        seen = ""
+        for part in page.iter_text():
+            seen += part
+            if "Refining" in seen:
+                break
+        assert not cancelled.is_set()
+    assert cancelled.wait(10)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_a_browser_shows_only_the_last_answer_with_and_without_scripts(crowd, in_two):
+    browser = Browser()
+    try:
+        for disabled in (True, False):
+            browser.call("Emulation.setScriptExecutionDisabled", value=disabled)
+            browser.go(f"{str(crowd.base_url).rstrip('/')}/ask/funnel?{STEPS}")
+            assert browser.said == []
+            sections = "[...document.querySelectorAll('.answer')]"
+            assert browser.run(f"{sections}.length") == (2 if disabled else 1)
+            seen = f"{sections}.filter((one) => one.getClientRects().length).map((one) => one.innerText)"
+            (text,) = browser.run(seen)
+            assert "33.4 %" in text
+            assert "Refining" not in text
+    finally:
+        browser.close()
