@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from trackway.plan.component import Answer
 from trackway.store.columns.bins import Binning
 from trackway.store.columns.figures import Ordered, lines
-from trackway.plan.component import Answer
 from trackway.terminal.pictures import distribution as picture
 from trackway.web.charts import distribution
 
