@@ -7,7 +7,10 @@ import shop
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 
-ADDRESSES = ["/ask/trend?measure=actors&every=1d", "/ask/funnel", "/events", "/ledger", "/refused", "/trace/e2"]
+ADDRESSES = [
+    "/ask/trend?measure=actors&every=1d", "/ask/funnel", "/ask/paths?steps=3", "/ask/lifecycle?every=1d",
+    "/ask/experiment", "/events", "/ledger", "/refused", "/trace/e2",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ names = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_character
 
 def parsed(drawing: Drawing) -> ET.Element:
     ET.fromstring(drawing.inline("wide"))
-    return ET.fromstring(drawing.picture("A <caption> & more", "a footer", ["one", "<two>"]))
+    return ET.fromstring(drawing.picture("A <caption> & more", "a footer", [(0, "one"), (3, "<two>")]))
 
 
 @given(st.dictionaries(names, st.lists(st.integers(0, 10**12), min_size=1, max_size=40), min_size=1, max_size=12))
@@ -26,7 +26,7 @@ def test_any_trend_is_well_formed_and_inside_its_picture(groups):
         for day, value in enumerate(values)
     ]
     for width in (860.0, 350.0):
-        drawing = trend.draw(rows, width, open_end=True)
+        drawing = trend.draw(rows, width, trend.Look(open_end=1))
         parsed(drawing)
         for x, y in re.findall(r'c[x]="([\d.]+)" cy="([\d.]+)"', drawing.marks):
             assert 0 <= float(x) <= width

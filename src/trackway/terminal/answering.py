@@ -11,6 +11,7 @@ import orjson
 
 from trackway.api.form import as_csv
 from trackway.terminal import paint
+from trackway.terminal.pictures.canvas import console
 
 if TYPE_CHECKING:
     from trackway.plan.component import Answer
@@ -47,7 +48,7 @@ def better(answers: Iterable[Answer], shape: Shape) -> None:
         if shape.form == "json":
             _json(last.as_json(), 0)
         elif shape.form == "drawn" and sys.stdout.isatty():
-            paint.console().clear()
+            console().clear()
             paint.answer(last, shape.name)
     if last is not None and shape.form != "json" and not (shape.form == "drawn" and sys.stdout.isatty()):
         one(last, shape)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from trackway.terminal.paint import MOST, console, grid
+from trackway.terminal.pictures.canvas import MOST, console, grid
 from trackway.web.charts.scale import full
 
 if TYPE_CHECKING:

@@ -1,49 +1,35 @@
-"""Answers and lists, drawn with rich: bars for a funnel, a line of bars for a trend, a grid for retention."""
+"""Answers and lists for people, with rich; what draws each type of answer is in `pictures`."""
 
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from trackway.web.charts.distribution import Histogram, histogram
-from trackway.web.charts.funnel import groups
-from trackway.web.charts.retention import cohorts, overall
-from trackway.web.charts.scale import counted, day, full, lasting, plain, share
-from trackway.web.charts.trend import lined, series
+from trackway.plan.component import Answer
+from trackway.terminal.pictures import (
+    distribution,
+    drivers,
+    experiment,
+    funnel,
+    lifecycle,
+    paths,
+    patterns,
+    retention,
+    trend,
+)
+from trackway.terminal.pictures.canvas import ACCENT, MOST, console, grid
+from trackway.web.charts.distribution import histogram
+from trackway.web.charts.scale import full, share
 
 if TYPE_CHECKING:
-    from trackway.plan.component import Answer
     from trackway.terminal.rehearsal import Result
 
-ACCENT = "#2bb3a3"
-BLOCKS = " ▁▂▃▄▅▆▇█"
-PIPED = 160
-"""Columns of output that does not go to a terminal."""
-MOST = 60
-"""Rows of a table; --json and --csv have all of them."""
 COLOURS = {"stored": "green", "duplicate": "blue", "dropped": "white", "refused": "red", "pending": "yellow"}
-
-
-def console() -> Console:
-    """Standard output, wide enough for a table when it is not a terminal."""
-    terminal = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(highlight=False, width=None if terminal else PIPED, soft_wrap=False)
-
-
-def grid(*columns: str) -> Table:
-    """A table without lines; a column whose name begins with `>` holds numbers."""
-    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    for name in columns:
-        table.add_column(name.lstrip(">"), justify="right" if name.startswith(">") else "left", overflow="fold")
-    return table
 
 
 def answer(found: Answer, name: str) -> None:
@@ -54,9 +40,9 @@ def answer(found: Answer, name: str) -> None:
     elif not found.stands_on.get("exact", True):
         rows([sure(row) for row in found.rows])
     elif (spread := histogram(found.type, found.rows, found.totals, most=20)) is not None:
-        _histogram(spread, out)
+        distribution.draw(spread, out)
     elif found.type in DRAWN:
-        DRAWN[found.type](lined(found.rows, found.totals) if found.type == "trend" else found.rows, out)
+        DRAWN[found.type](found, out)
     else:
         rows(found.rows)
     for note in found.notes:
@@ -94,104 +80,11 @@ def short(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def bar(part: float, width: int) -> Text:
-    """A bar of `part` (0 to 1) of a width in characters, in eighths."""
-    eighths = round(max(0.0, min(1.0, part)) * width * 8)
-    whole, rest = divmod(eighths, 8)
-    drawn = "█" * whole + (" ▏▎▍▌▋▊▉"[rest] if rest else "")
-    return Text(drawn.ljust(width), ACCENT)
-
-
-def _funnel(rows_: Sequence[dict[str, Any]], out: Console) -> None:
-    shown, left = groups(rows_, most=20)
-    for name, steps in shown.items():
-        if name:
-            out.print(Text(name, "bold"))
-        unit = counted(steps[0])
-        table = grid("", "step", f">{unit}", ">of first", "", ">lost", ">median")
-        before = None
-        for row in steps:
-            lost = f"-{full(before - row[unit])}" if before is not None and before >= row[unit] else ""
-            median = lasting(row.get("median_seconds")) if row["step"] > 1 else ""
-            drawn = bar(row["rate"] or 0, max(10, min(40, out.width - 70)))
-            table.add_row(
-                str(row["step"]), plain(row["name"]), full(row[unit]), share(row["rate"]), drawn, lost, median
-            )
-            before = row[unit]
-        out.print(table)
-    if left:
-        out.print(Text(f"and {left:,} smaller groups", "dim"))
-
-
-def _trend(rows_: Sequence[dict[str, Any]], out: Console) -> None:
-    times, lines, left = series(rows_, most=20)
-    if len(lines) == 1 and not left and len(times) <= MOST:
-        highest = max((row["value"] or 0 for row in rows_), default=0) or 1
-        table = grid("from", ">value", "")
-        for time, value in zip(times, next(iter(lines.values())), strict=True):
-            table.add_row(day(time), full(value), bar((value or 0) / highest, max(10, min(60, out.width - 40))))
-        out.print(table)
-        return
-    table = grid("group", f"{day(times[0])} — {day(times[-1])}", ">first", ">last", ">highest")
-    for name, line in lines.items():
-        values = [value or 0 for value in line]
-        drawn = Text(spark(values, max(10, min(60, out.width - 60))), ACCENT)
-        table.add_row(name or "value", drawn, full(values[0]), full(values[-1]), full(max(values)))
-    out.print(table)
-    if left:
-        out.print(Text(f"and {left:,} smaller groups", "dim"))
-
-
-def spark(values: Sequence[float], width: int) -> str:
-    """Values as a line of bars, at most `width` wide (the highest of neighbours is kept).
-
-    >>> spark([0, 5, 10], 8)
-    ' ▄█'
-    """
-    step = -(-len(values) // width)
-    kept = [max(values[i : i + step]) for i in range(0, len(values), step)]
-    top = max(kept, default=0) or 1
-    return "".join(BLOCKS[0 if value <= 0 else max(1, int(value / top * 8))] for value in kept)
-
-
-def _retention(rows_: Sequence[dict[str, Any]], out: Console) -> None:
-    found = cohorts(rows_)
-    periods = sorted({row["period"] for row in rows_})
-    table = grid("cohort", ">actors", *(f">{period}" for period in periods))
-    whole = overall(found)
-    table.add_row("all", full(sum(next(iter(c.values()))["actors"] for c in found.values())),
-                  *(heat(whole.get(period)) for period in periods))  # fmt: skip
-    for cohort, cells in list(found.items())[-MOST:]:
-        actors = full(next(iter(cells.values()))["actors"])
-        table.add_row(day(cohort), actors, *(heat(cells[p]["rate"] if p in cells else None) for p in periods))
-    out.print(table)
-
-
-def heat(rate: float | None) -> Text:
-    """A share on a ground that is darker the larger it is."""
-    if rate is None:
-        return Text("")
-    red, green, blue = (round(low + (high - low) * rate) for low, high in ((214, 15), (236, 118), (232, 110)))
-    ink = "white" if rate > 0.5 else "black"
-    return Text(f"{rate * 100:4.0f} %", f"{ink} on #{red:02x}{green:02x}{blue:02x}")
-
-
-def _histogram(found: Histogram, out: Console) -> None:
-    for name, bars in found.groups.items():
-        if name:
-            out.print(Text(name, "bold"))
-        highest = max(actors for actors, _ in bars) or 1
-        table = grid("", ">actors", ">share", "")
-        for label, (actors, part) in list(zip(found.labels, bars, strict=True))[:MOST]:
-            table.add_row(label, full(actors), share(part), bar(actors / highest, max(10, min(60, out.width - 50))))
-        out.print(table)
-    said = [f"{name} {full(value)}" for name, value in found.points.items()]
-    said += [f"{found.left:,} smaller groups not shown"] if found.left else []
-    if said:
-        out.print(Text(" · ".join(said), "dim"))
-
-
-DRAWN = {"funnel": _funnel, "trend": _trend, "retention": _retention}
+DRAWN: dict[str, Callable[[Answer, Console], None]] = {
+    "funnel": funnel.draw, "trend": trend.draw, "retention": retention.draw, "paths": paths.draw,
+    "drivers": drivers.draw, "experiment": experiment.draw, "lifecycle": lifecycle.draw, "patterns": patterns.draw,
+}  # fmt: skip
+"""Type of question to what draws its answer; others are tables."""
 
 
 def rows(found: Sequence[dict[str, Any]]) -> None:

@@ -11,6 +11,7 @@ from trackway.plan import registry
 from trackway.plan.component import Query
 from trackway.plan.config import Plan
 from trackway.web.fields import HIDDEN, RANGE, Field, Items, fields
+from trackway.web.nested import opened
 
 SHARED = ("where", "by", "from", "to", "steps", "within", "actor")
 """What a question keeps when its type changes."""
@@ -22,7 +23,7 @@ ORDER = ("trend", "funnel", "retention", "paths", "lifecycle", "stickiness", "di
 def form(type_: str, items: Items) -> dict[str, Any]:
     """What the form shows: rows of fields, further fields on demand, and the range, when the question has one."""
     known = address.fields(type_)
-    found = fields(type_, items)
+    found = [opened(type_, one) for one in fields(type_, items)]
     more = [one for one in found if not one.top]
     written = dict(items)
     return {

@@ -16,9 +16,10 @@ from pydantic.fields import FieldInfo
 from trackway.api import address
 from trackway.model.condition import Condition
 from trackway.plan import registry
+from trackway.plan.component import Query
 
 Items = Sequence[tuple[str, str]]
-FormKind = Literal["steps", "condition", "choice", "number", "columns", "tables", "text"]
+FormKind = Literal["steps", "condition", "choice", "number", "columns", "tables", "rows", "text"]
 
 EVERY = {
     "trend": (("1h", "hour"), ("1d", "day"), ("1w", "week"), ("1mo", "month")),
@@ -37,6 +38,12 @@ LABELS = {
     "measure": "Show", "within": "Done within", "start": "First they", "return": "and come back when they",
     "where": "Only where", "by": "Split by", "periods": "for", "when": "Those who",
 }  # fmt: skip
+OWN = {
+    ("paths", "start"): "Starting with", ("paths", "end"): "Ending with", ("paths", "by"): "A node is the",
+    ("paths", "steps"): "Nodes of a journey", ("paths", "within"): "All within", ("funnel", "every"): "Over time, by",
+    ("experiment", "within"): "Counted for", ("experiment", "variant"): "Variant, a column",
+}  # fmt: skip
+"""What an option is called in one type of question."""
 EXAMPLES = {"return": "event = 'Logged In'", "where": "country = 'DE' and status < 400"}
 ONE_EXAMPLE = "event = 'Signed Up'"
 
@@ -49,7 +56,7 @@ class Field:
     kind: FormKind
     label: str
     value: Any
-    """A text; lists for `columns`, `tables` and `steps`."""
+    """A text; lists for `columns`, `tables` and `steps`; lists of fields for `rows`."""
     hint: str = ""
     options: list[tuple[str, str]] = field(default_factory=list)
     """What a choice offers, or a text among other things: value and words."""
@@ -61,14 +68,15 @@ class Field:
 def fields(type_: str, items: Items) -> list[Field]:
     """The fields of a type of question, the first ones first; `from` and `to` are not among them."""
     infos = {info.alias or name: info for name, info in registry.load("queries", type_).model_fields.items()}
-    shown = [name for name in FIRST if name in infos] + [name for name in infos if name not in FIRST]
+    rest = sorted((name for name in infos if name not in FIRST), key=lambda name: name in Query.model_fields)
+    shown = [name for name in FIRST if name in infos] + rest
     return [_field(type_, name, infos[name], items) for name in shown if name not in HIDDEN and name not in RANGE]
 
 
 def _field(type_: str, name: str, info: FieldInfo, items: Items) -> Field:
     kind, values = form_kind(name, info.annotation), [value for key, value in items if key == name and value]
     fallback = "" if info.default is None or info.is_required() or kind in {"columns", "tables"} else written(info)
-    label = LABELS.get(name, name.replace("_", " ").capitalize())
+    label = OWN.get((type_, name)) or LABELS.get(name, name.replace("_", " ").capitalize())
     if name == "every" and "measure" in registry.load("queries", type_).model_fields:
         label = "each"
     value: Any = values[-1] if values else fallback
@@ -80,10 +88,20 @@ def _field(type_: str, name: str, info: FieldInfo, items: Items) -> Field:
     elif address.holds(info.annotation, list):
         value = ", ".join(values)
     options = offered(type_, name, info, value) if kind == "choice" else examples(info)
-    hint = "" if name in LABELS or name in FIRST else (info.description or "").split("\n")[0]
+    hint = "" if name in LABELS or name in FIRST else sentence(info.description or "")
     top = name in FIRST or info.is_required()
     example = EXAMPLES.get(name, ONE_EXAMPLE) if kind == "condition" else fallback
     return Field(name, kind, label, value, hint, options, example, top)
+
+
+def sentence(text: str) -> str:
+    """The first sentence of a description, without marks.
+
+    >>> sentence("Columns to break\\ndown by. At most `three`.")
+    'Columns to break down by.'
+    """
+    first, end, _ = " ".join(text.replace("`", "").split()).partition(". ")
+    return first + end.rstrip()
 
 
 def examples(info: FieldInfo) -> list[tuple[str, str]]:
@@ -132,5 +150,5 @@ def offered(type_: str, name: str, info: FieldInfo, value: str) -> list[tuple[st
     else:
         found = [(text, text.replace("_", " ")) for text in literals(info.annotation)]
     if info.default is None:
-        found = [("", ""), *found]
+        found = [("", "not over time" if name == "every" else "—"), *found]
     return found if not value or value in dict(found) else [*found, (value, value)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
+from fastapi.routing import APIRoute
 
 from trackway.api.ask import Desk
 from trackway.api.catalogue import Catalogue
@@ -84,6 +85,9 @@ def routes(pages: Pages) -> APIRouter:
     def trace(request: Request, event_id: str) -> Response:
         return pages.show(request, "trace.html", event_id=event_id, lines=way(pages.workspace, event_id))
 
+    for route in router.routes:
+        if isinstance(route, APIRoute) and route.methods is not None:
+            route.methods.add("HEAD")
     return router
 
 

@@ -1,27 +1,37 @@
-"""The answer page: `/ask/trend?…` shows it; with .json .csv .arrow .svg .png it is the data or the picture."""
+"""The answer page: `/ask/trend?…` shows it; with .json .csv .arrow .svg .png it is the data or the picture.
+
+A page is sent as its answers come: what surrounds them, then an answer from a sample, then better ones, each of which
+takes the place of the one before (the style sheet shows only the last), at last the exact one. It needs no script, and
+whoever leaves the page hangs up, which cancels the question.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request, Response
-from markupsafe import Markup
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse, RedirectResponse, StreamingResponse
 
 from trackway.api import address
+from trackway.api.attended import attended, told
 from trackway.api.data import NotFound
 from trackway.api.failure import json_response
-from trackway.api.form import as_arrow, as_csv, without_intervals
+from trackway.api.form import as_arrow, as_csv
 from trackway.errors import TrackwayError, suggest
-from trackway.model.time import Duration, instant
+from trackway.model.time import instant
 from trackway.plan import registry
 from trackway.plan.component import Answer
-from trackway.web import builder, words
-from trackway.web.charts import distribution, durations, funnel, retention, trend
-from trackway.web.charts.scale import full, moment
-from trackway.web.charts.svg import Drawing
+from trackway.store.columns.limits import Limits
+from trackway.web import builder, view, words
+from trackway.web.charts.scale import moment
 from trackway.web.fields import Items
-from trackway.web.table import table
+from trackway.web.nested import NUMBERED, gathered
+from trackway.web.panels import Scene, panels
+from trackway.web.shown import address as page_of
+from trackway.web.shown import link_to, listed, shown, stands_on
 
 if TYPE_CHECKING:
     from trackway.web.pages import Pages
@@ -29,13 +39,12 @@ if TYPE_CHECKING:
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 PICTURES = ("svg", "png")
 FORMS = ("json", "csv", "arrow", *PICTURES)
-WIDE, NARROW = 860.0, 350.0
-"""Widths in pixels a chart is drawn for: a screen and a phone."""
 PICTURE = 960.0
-FEWEST_BARS = 3
-"""Bars below which a histogram says nothing."""
-NEARLY = 0.95
-"""Share of an interval after which it counts as over; traffic does not end on its last microsecond."""
+"""Pixels a picture is drawn for."""
+ONCE = ("engine", "sample")
+"""Ways to ask that have one answer."""
+HERE = "<!-- answers -->"
+"""Where the answers stand in the page around them."""
 
 
 class Questions:
@@ -44,164 +53,117 @@ class Questions:
     def __init__(self, pages: Pages) -> None:
         self.pages = pages
 
-    def answer(self, request: Request, name: str) -> Response:
+    async def answer(self, request: Request, name: str) -> Response:
         """`name` is a type of question, or one with a dot and a form: `funnel.csv`."""
         type_, _, form = name.partition(".")
         if type_ not in registry.names("queries"):
             raise NotFound(f"no question of type '{type_}'", hint=suggest(type_, registry.names("queries")))
         if not form:
-            return self.page(request, type_)
+            return await self.page(request, type_)
         if form not in FORMS:
             raise NotFound(f"no form '{form}'", hint=suggest(form, FORMS))
         items = request.query_params.multi_items()
-        asked = address.question(type_, items)
-        answer = self.pages.desk.ask(asked, dict(items))
-        if form in PICTURES:
-            return picture(form, asked, self.drawable(asked, answer), newest=self.newest())
-        return shaped(form, answer)
+        asked, options = address.question(type_, items), dict(items)
+        limits = self.pages.desk.limits(options)
 
-    def page(self, request: Request, type_: str) -> Response:
-        """Form, chart, table and what the answer stands on; a wrong question is told beside the form."""
+        def made() -> Response:
+            answer = self.pages.desk.ask(asked, options, limits)
+            return picture(form, self.scene(asked, answer)) if form in PICTURES else shaped(form, answer)
+
+        return await attended(request, limits, made)
+
+    async def page(self, request: Request, type_: str) -> Response:
+        """Form, pictures, table and what the answer stands on; a wrong question is told beside the form."""
         items = request.query_params.multi_items()
-        answer: Answer | None = None
-        failure: dict[str, Any] | None = None
-        asked: dict[str, Any] = {"type": type_}
+        if any(NUMBERED.match(key) for key, _ in items):
+            return RedirectResponse(page_of(type_, "", gathered(type_, items)), 303)
         try:
             asked = address.question(type_, items)
-            if builder.ready(asked):
-                answer = self.drawable(asked, self.pages.desk.ask(asked, dict(items)))
+            if not builder.ready(asked):
+                return await self.around(request, type_, items, {"type": type_})
+            options = dict(items)
+            limits = self.pages.desk.limits(options)
         except TrackwayError as error:
-            failure = {**error.as_json(), "path": error.path}
-        context = self.around(request, type_, items) | {"asked": asked, "failure": failure, "answer": answer}
-        if answer is not None:
-            context |= shown(asked, answer, newest=self.newest())
-        return self.pages.show(request, "ask.html", failure["status"] if failure else 200, **context)
+            return await self.around(request, type_, items, {"type": type_}, error)
+        found = told(request, limits, self.answers(asked, options, limits))
+        first = await anext(found)
+        if isinstance(first, TrackwayError):
+            await found.aclose()
+            return await self.around(request, type_, items, asked, first)
+        before, after = (await self.text(request, type_, items, asked=asked, answered=True)).split(HERE)
 
-    def drawable(self, asked: dict[str, Any], answer: Answer) -> Answer:
-        """An answer whose rows have a place for every interval, without how sure a sample is of them."""
-        answer = replace(answer, rows=without_intervals(answer.rows))
-        if answer.type != "trend":
-            return answer
+        async def parts() -> AsyncIterator[str]:
+            async with aclosing(found):
+                yield before
+                yield await run_in_threadpool(self.fragment, asked, items, first, 0)
+                number = 1
+                async for item in found:
+                    yield await run_in_threadpool(self.fragment, asked, items, item, number)
+                    number += 1
+                yield after
+
+        return StreamingResponse(parts(), headers=view.HEADERS | {"X-Accel-Buffering": "no"}, media_type=view.HTML)
+
+    def answers(self, asked: dict[str, Any], options: dict[str, str], limits: Limits) -> Iterator[Answer]:
+        """Better and better answers, then, if asked for, the actors behind one of the numbers."""
+        plain = {key: value for key, value in options.items() if key != "people"}
+        if any(plain.get(key) for key in ONCE):
+            yield self.pages.desk.ask(asked, plain, limits)
+        else:
+            yield from self.pages.desk.answers(asked, plain, limits)
+        if "people" in options:
+            yield self.pages.desk.ask(asked, options, limits)
+
+    def fragment(self, asked: dict[str, Any], items: Items, item: Answer | TrackwayError, number: int) -> str:
+        """One answer, or a list of actors, or what went wrong after the first answer, as a part of the page."""
+        if isinstance(item, TrackwayError):
+            return view.text("failure.html", {"failure": {**item.as_json(), "path": item.path}})
+        if item.type == "people":
+            return view.text("people.html", listed(asked, items, item))
+        scene = self.scene(asked, item, items)
+        return view.text("answer.html", shown(scene, items, number) | self.known())
+
+    def scene(self, asked: dict[str, Any], answer: Answer, items: Items = ()) -> Scene:
+        """An answer with what a drawing must know of the workspace."""
         zone = self.pages.workspace.plan.project.timezone
-        return replace(
-            answer, rows=trend.padded(trend.lined(answer.rows, answer.totals), asked.get("every", "1d"), zone)
-        )
+        return Scene(asked, answer, self.newest(), zone, link_to(asked, answer, items))
 
     def newest(self) -> int | None:
         """The newest instant there is, in microseconds; None without events."""
         end = moment(self.pages.catalogue.span()[1])
         return None if end is None else instant(end)
 
-    def around(self, request: Request, type_: str, items: Items) -> dict[str, Any]:
-        """The form and its surroundings."""
-        query = request.url.query
+    def known(self) -> dict[str, Any]:
+        """How many events there are, and from when to when."""
         begin, end, events = self.pages.catalogue.span()
-        return {
-            "type": type_,
-            "form": builder.form(type_, items),
-            "tabs": builder.tabs(type_, items),
-            "prompt": words.prompt(type_),
-            "hidden": builder.hidden(type_, items),
-            "saved": builder.saved(self.pages.workspace.plan, f"{request.url.path}?{query}"),
-            "links": [(form, f"/ask/{type_}.{form}" + (f"?{query}" if query else "")) for form in FORMS],
-            "popular": self.pages.catalogue.events()[:8],
-            "span": (str(begin)[:10], str(end)[:10]) if events else ("", ""),
-            "events": events,
-        }
+        return {"span": (str(begin)[:10], str(end)[:10]) if events else ("", ""), "events": events}
 
+    async def around(
+        self, request: Request, type_: str, items: Items, asked: dict[str, Any], error: TrackwayError | None = None
+    ) -> Response:
+        """A page without an answer: the question is unfinished, or wrong."""
+        failure = None if error is None else {**error.as_json(), "path": error.path}
+        body = await self.text(request, type_, items, asked=asked, failure=failure)
+        return HTMLResponse(body, 200 if error is None else error.status, view.HEADERS)
 
-def shown(asked: dict[str, Any], answer: Answer, *, newest: int | None) -> dict[str, Any]:
-    """What the page says of an answer."""
-    names = legend(answer)
-    left = 0
-    if answer.rows and answer.type in {"trend", "funnel"}:
-        _, left = funnel.groups(answer.rows) if answer.type == "funnel" else trend.series(answer.rows)[1:]
-    spread = distribution.histogram(answer.type, answer.rows, answer.totals)
-    left = left if spread is None else spread.left
-    charts = ""
-    if answer.rows:
-        drawings = [(draw(asked, answer, width, newest), name) for width, name in ((WIDE, "wide"), (NARROW, "narrow"))]
-        charts = "".join(drawing.inline(name) for drawing, name in drawings if drawing is not None)
-    return {
-        "sentence": words.sentence(asked),
-        "numbers": words.numbers(asked, answer, open_end=open_end(asked, answer, newest)),
-        "charts": Markup(charts),  # noqa: S704 - every text in a drawing is escaped by charts.svg
-        "took": took(answer),
-        "legend": list(enumerate(names)),
-        "left_out": left,
-        "table": table(asked["type"], answer.rows),
-        "stands_on": stands_on(answer),
-        "command": words.command(asked),
-    }
+    async def text(  # noqa: PLR0913
+        self, request: Request, type_: str, items: Items, *, asked: dict[str, Any],
+        failure: dict[str, Any] | None = None, answered: bool = False,
+    ) -> str:  # fmt: skip
+        """What surrounds the answers: the form, the tabs, the saved questions."""
 
+        def made() -> str:
+            here = f"{request.url.path}?{request.url.query}"
+            context = {
+                "type": type_, "form": builder.form(type_, items), "tabs": builder.tabs(type_, items),
+                "prompt": words.prompt(type_), "hidden": builder.hidden(type_, items), "failure": failure,
+                "saved": builder.saved(self.pages.workspace.plan, here), "answered": answered, "here": HERE,
+                "popular": self.pages.catalogue.events()[:8], "sentence": words.sentence(asked) if answered else "Ask",
+            } | self.known()  # fmt: skip
+            project = self.pages.workspace.plan.project.name
+            return view.text("ask.html", view.around(request, project) | context)
 
-STATES = ("new", "returning", "resurrected", "dormant")
-"""The lines of a lifecycle."""
-
-
-def over_time(answer: Answer) -> list[dict[str, Any]]:
-    """The rows of an answer as a trend draws them: `time`, `value`, what tells the lines apart; none if it cannot."""
-    rows = answer.rows
-    if answer.type == "trend" or not rows:
-        return rows if answer.type == "trend" else []
-    if answer.type == "lifecycle" and set(rows[0]) == {"time", "active", *STATES, "complete"}:
-        return [{"time": row["time"], "value": row[state], "state": state} for row in rows for state in STATES]
-    if answer.type == "stickiness" and "ratio" in rows[0]:
-        named = [name for name in rows[0] if name not in {"time", "active", "lately", "ratio", "complete"}]
-        return [{"time": row["time"], "value": row["ratio"], **{name: row[name] for name in named}} for row in rows]
-    return []
-
-
-def legend(answer: Answer) -> list[str]:
-    """The names of the lines, when there are several."""
-    spread = distribution.histogram(answer.type, answer.rows, answer.totals)
-    if spread is not None:
-        return list(spread.groups) if len(spread.groups) > 1 else []
-    lines = trend.series(over_time(answer))[1] if over_time(answer) else {}
-    return list(lines) if len(lines) > 1 else []
-
-
-def draw(asked: dict[str, Any], answer: Answer, width: float, newest: int | None) -> Drawing | None:
-    """The drawing that fits the question; None where its table says it all."""
-    if asked["type"] == "funnel":
-        return funnel.draw(answer.rows, width)
-    if asked["type"] == "retention":
-        return retention.draw(answer.rows, width, words.unit(asked.get("every") or "7d").capitalize())
-    spread = distribution.histogram(answer.type, answer.rows, answer.totals)
-    if spread is not None:
-        return distribution.draw(spread, width)
-    rows = over_time(answer)
-    return trend.draw(rows, width, open_end=open_end(asked, answer, newest)) if rows else None
-
-
-def took(answer: Answer) -> Markup:
-    """The drawing of the times to convert of a funnel; empty when nobody did."""
-    bars = answer.totals.get("histogram") or []
-    if answer.type != "funnel" or len(bars) < FEWEST_BARS:
-        return Markup()
-    drawn = (durations.draw(bars, width).inline(f"{name} took") for width, name in ((WIDE, "wide"), (NARROW, "narrow")))
-    return Markup("".join(drawn))  # noqa: S704 - escaped by charts.svg
-
-
-def open_end(asked: dict[str, Any], answer: Answer, newest: int | None) -> bool:
-    """Whether the last interval of a trend is not over at the newest event."""
-    every = asked.get("every", "1d")
-    if asked["type"] != "trend" or not answer.rows or newest is None or not every:
-        return False
-    last = moment(max(str(row["time"]) for row in answer.rows))
-    if last is None:
-        return False
-    return instant(last) <= newest < instant(last) + Duration(every).micros * NEARLY
-
-
-def stands_on(answer: Answer) -> str:
-    """What an answer stands on, in one line."""
-    said = answer.stands_on
-    exact = "exact" if said.get("exact", True) else "sampled"
-    return (
-        f"lake version {full(said.get('lake_version'))} · {full(said.get('events'))} events · "
-        f"{full(said.get('actors'))} actors · {exact} · {full(said.get('elapsed_ms'))} ms"
-    )
+        return await run_in_threadpool(made)
 
 
 def shaped(form: str, answer: Answer) -> Response:
@@ -213,12 +175,15 @@ def shaped(form: str, answer: Answer) -> Response:
     return Response(as_arrow(answer), headers=HEADERS, media_type="application/vnd.apache.arrow.stream")
 
 
-def picture(form: str, asked: dict[str, Any], answer: Answer, *, newest: int | None) -> Response:
-    """An answer as a picture."""
-    drawing = draw(asked, answer, PICTURE, newest)
-    if drawing is None:
-        raise NotFound(f"no picture of a question of type '{asked['type']}'", hint="ask for json, csv or arrow")
-    text = drawing.picture(words.sentence(asked), f"trackway · {stands_on(answer)}", legend(answer))
+def picture(form: str, scene: Scene) -> Response:
+    """The first picture of an answer."""
+    found = panels(scene)
+    if not found:
+        why = "no rows" if not scene.rows else f"a question of type '{scene.asked['type']}'"
+        raise NotFound(f"no picture of {why}", hint="ask for json, csv or arrow")
+    footer = f"trackway · {stands_on(scene.answer)}"
+    drawing = found[0].draw(PICTURE)
+    text = drawing.picture(words.sentence(scene.asked), footer, found[0].legend)
     if form == "svg":
         return Response(text, headers=HEADERS, media_type="image/svg+xml")
     import vl_convert

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trackway.web.charts import funnel, retention
 from trackway.web.charts.retention import cohorts
-from trackway.web.charts.scale import day, full, lasting, plain, share
+from trackway.web.charts.scale import day, full, lasting, plain, share, sure
 from trackway.web.charts.trend import series
 
 MOST = 200
@@ -17,7 +19,22 @@ TITLES = {
     "rate": "Of the first", "median_seconds": "Median time",
     "step_rate": "Of the step before", "step_median_seconds": "Median from there", "value": "Value", "time": "From",
     "share": "Share", "cumulative_share": "With those before",
+    "p_value": "p", "p_corrected": "p, corrected", "without_rate": "Rate without", "without_actors": "Actors without",
+    "without_converted": "Converted without",
 }  # fmt: skip
+NAMES = frozenset({"time", "step", "name"})
+"""Columns that name a row even where they hold numbers."""
+SHARES = frozenset({"rate", "share", "ratio", "low_rate", "high_rate", "chance_better"})
+DATES = frozenset({"time", "cohort"})
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One text, and where it leads, if anywhere."""
+
+    text: str
+    href: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,37 +42,75 @@ class Table:
     """Head and rows of text; the first `names` columns are names, the others numbers."""
 
     head: list[str]
-    rows: list[list[str]]
+    rows: list[list[Cell]]
     names: int
     more: int
     """Rows not shown."""
 
 
-def table(type_: str, rows: Sequence[dict[str, Any]]) -> Table:
-    """The rows of an answer as a table for its type."""
+def table(type_: str, rows: Sequence[dict[str, Any]], link: funnel.Link = funnel.nowhere) -> Table:
+    """The rows of an answer as a table for its type; the counts of a funnel lead to `link`."""
     if not rows:
         return Table([], [], 0, 0)
-    if type_ == "trend" and set(rows[0]) - {"time", "value"}:
+    if type_ == "trend" and "intervals" not in rows[0] and set(rows[0]) - {"time", "value"} and not compared(rows):
         return pivot(rows)
-    if type_ == "retention" and {"cohort", "period", "returned"} <= set(rows[0]):
+    if type_ == "retention" and "value" not in rows[0] and len(retention.grouped(rows)) == 1:
         return triangle(rows)
-    head = list(rows[0])
-    first = [name for name in head if name in {"time", "step", "name"} or isinstance(rows[0][name], str)]
+    return plain_table(rows, link)
+
+
+def compared(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the rows of a trend hold more than one measure, or an earlier period."""
+    return any(isinstance(value, int | float) for key, value in rows[0].items() if key not in {"time", "value"}) or (
+        "before" in rows[0]
+    )
+
+
+def plain_table(rows: Sequence[dict[str, Any]], link: funnel.Link = funnel.nowhere) -> Table:
+    """Rows as they are: names first, then numbers, each in words that fit its column."""
+    head = list(dict.fromkeys(name for row in rows[:MOST] for name in row if name != "intervals"))
+    first = [name for name in head if name in NAMES or is_text(rows, name)]
     columns = first + [name for name in head if name not in first]
-    cells = [[cell(name, row.get(name)) for name in columns] for row in rows[:MOST]]
-    titles = [TITLES.get(name, name) for name in columns]
+    linked = {"entries", "sessions"} & set(head) or {"actors"}
+
+    def one(row: dict[str, Any], name: str) -> Cell:
+        return Cell(cell(name, row), link(row, False) if name in linked and link is not funnel.nowhere else "")
+
+    cells = [[one(row, name) for name in columns] for row in rows[:MOST]]
+    named = TITLES if "step" in head and "name" in head else TITLES | {"step": "Step", "name": "Name"}
+    titles = [named.get(name) or title(name, head) for name in columns]
     return Table(titles, cells, len(first), max(0, len(rows) - MOST))
 
 
-def cell(name: str, value: Any) -> str:
-    """One value in words that fit its column."""
-    if name in {"time", "cohort"}:
-        return day(value)
-    if name == "name":
-        return plain(str(value))
-    if name in {"rate", "share"} or name.endswith(("_rate", "_share")):
-        return share(value)
-    return lasting(value) if name.endswith("_seconds") else full(value)
+def title(name: str, names: Sequence[str]) -> str:
+    """The title of a column among others.
+
+    >>> title("first_seconds", ["first", "first_seconds"]), title("per_actor", [])
+    ('First took', 'Per actor')
+    """
+    bare = name.removesuffix("_seconds")
+    return bare.replace("_", " ").capitalize() + (" took" if bare != name and bare in names else "")
+
+
+def is_text(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
+    """Whether a column holds texts."""
+    return isinstance(next((row[name] for row in rows if row.get(name) is not None), None), str)
+
+
+def cell(name: str, row: Mapping[str, Any]) -> str:
+    """One value in words that fit its column, with how sure it is."""
+    value = row.get(name)
+    if isinstance(value, str):
+        return day(value) if name in DATES or INSTANT.match(value) else plain(value) if name == "name" else value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name == "change" or (name.startswith("lift") and "variant" in row):
+        return "—" if value is None else f"{value * 100:+.1f} %"
+    if value is not None and not isinstance(value, int | float):
+        return str(value)
+    if name in SHARES or name.endswith(("_rate", "_share")):
+        return sure(row, name, share)
+    return sure(row, name, lasting if name.endswith("seconds") else full)
 
 
 def pivot(rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -63,16 +118,23 @@ def pivot(rows: Sequence[Mapping[str, Any]]) -> Table:
     times, lines, left = series([dict(row) for row in rows])
     cells = [[day(time), *[full(line[i]) for line in lines.values()]] for i, time in enumerate(times)]
     head = ["From", *lines] + ([f"and {left:,} more"] if left else [])
-    return Table(head, [row + [""] * bool(left) for row in cells[:MOST]], 1, max(0, len(cells) - MOST))
+    return Table(head, texts([row + [""] * bool(left) for row in cells[:MOST]]), 1, max(0, len(cells) - MOST))
 
 
 def triangle(rows: Sequence[Mapping[str, Any]]) -> Table:
     """A retention: a row per cohort, a column per period, how many came back."""
     found = cohorts([dict(row) for row in rows])
-    periods = sorted({row["period"] for row in rows})
+    called = {row["period"]: retention.titled(dict(row)) for row in rows}
+    periods = sorted(called)
     cells = [
-        [day(cohort), full(next(iter(row.values()))["actors"]),
-         *["" if p not in row or row[p]["rate"] is None else full(row[p]["returned"]) for p in periods]]
+        [day(cohort), sure(next(iter(row.values())), "actors"),
+         *["" if p not in row or row[p]["rate"] is None else sure(row[p], "returned") for p in periods]]
         for cohort, row in found.items()
     ]  # fmt: skip
-    return Table(["Cohort", "Actors", *map(str, periods)], cells[-MOST:], 1, max(0, len(cells) - MOST))
+    head = ["Cohort", "Actors", *(called[period] for period in periods)]
+    return Table(head, texts(cells[-MOST:]), 1, max(0, len(cells) - MOST))
+
+
+def texts(rows: Sequence[Sequence[str]]) -> list[list[Cell]]:
+    """Cells that lead nowhere."""
+    return [[Cell(text) for text in row] for row in rows]

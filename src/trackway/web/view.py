@@ -24,6 +24,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 """Nothing inline and nothing from outside may run in a page."""
+HTML = "text/html; charset=utf-8"
 THEMES = ("light", "dark")
 PLACES = (("/ask", "Ask"), ("/events", "Events"), ("/ledger", "Ledger"), ("/refused", "Refused"))
 
@@ -42,12 +43,18 @@ def templates() -> Environment:
 
 def render(request: Request, template: str, context: Mapping[str, Any], *, project: str, status: int = 200) -> Response:
     """A page for people."""
+    return Response(text(template, {**around(request, project), **context}), status, HEADERS, media_type=HTML)
+
+
+def around(request: Request, project: str) -> dict[str, Any]:
+    """What the layout of every page needs."""
     theme = request.cookies.get("theme", "")
-    page = templates().get_template(template)
-    body = page.render(
-        project=project, theme=theme if theme in THEMES else "", path=request.url.path, **context,
-    )  # fmt: skip
-    return Response(body, status, HEADERS, media_type="text/html; charset=utf-8")
+    return {"project": project, "theme": theme if theme in THEMES else "", "path": request.url.path}
+
+
+def text(template: str, context: Mapping[str, Any]) -> str:
+    """A template filled in: a page, or a part of one."""
+    return templates().get_template(template).render(**context)
 
 
 def bars(parts: list[tuple[float, str, str]], whole: float) -> Markup:

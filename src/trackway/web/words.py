@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from trackway.plan.component import Answer
-from trackway.web.charts.funnel import groups
-from trackway.web.charts.retention import cohorts, overall
-from trackway.web.charts.scale import counted, day, full, lasting, plain, share
-from trackway.web.charts.trend import series
+from trackway.web.charts.funnel import groups, pooled
+from trackway.web.charts.retention import titled
+from trackway.web.charts.scale import counted, day, full, lasting, plain, share, sure
+from trackway.web.charts.trend import BEFORE, lined, series
 
 EVERY = {"1h": "hour", "1d": "day", "1w": "week", "7d": "week", "1mo": "month", "1m": "minute"}
 """Names of common intervals."""
@@ -32,6 +32,8 @@ PROMPTS = {
 """What an unfinished question asks for: a title and a sentence."""
 FEW = 6
 """Most numbers above an answer."""
+UNSAID = frozenset({"mismatch_p"})
+"""Totals that are told in another way."""
 EXACT = 100
 """Averages below this are shown with a decimal."""
 Number = tuple[str, str]
@@ -63,19 +65,63 @@ def sentence(asked: Mapping[str, Any]) -> str:
         where = f" where {plain(asked['where'])}" if asked.get("where") else ""
         measure = measured(asked)
         return f"{measure[:1].upper()}{measure[1:]}{where}, each {unit(asked.get('every') or '1d')}{by(asked)}"
-    elif asked["type"] == "distribution":
-        among = f" among those with {plain(asked['among'])}" if asked.get("among") else ""
-        measure = str(asked.get("measure") or "events").replace("_", " ")
-        text = f"{measure[:1].upper()}{measure[1:]} of each actor{among}"
+    elif asked["type"] in SENTENCES:
+        text = SENTENCES[asked["type"]](asked)
     else:
         about = [plain(str(asked[name])) for name in ("start", "when", "match", "metric", "end") if asked.get(name)]
         text = " ".join([str(asked["type"]).capitalize(), "·" if about else "", " → ".join(about)]).strip()
     return text + (f", where {plain(asked['where'])}" if asked.get("where") else "") + by(asked)
 
 
+def of_paths(asked: Mapping[str, Any]) -> str:
+    """Paths in words.
+
+    >>> of_paths({"start": "event = 'Signed Up'", "by": "path"}), of_paths({"end": "status >= 500"})
+    ('What comes after Signed Up, by path', 'What comes before status >= 500')
+    """
+    start, end = (plain(str(asked[key])) if asked.get(key) else "" for key in ("start", "end"))
+    if start and end:
+        text = f"From {start} to {end}"
+    else:
+        text = f"What comes after {start}" if start else f"What comes before {end}" if end else "What they do first"
+    named = asked.get("by")
+    return text + (f", by {named}" if isinstance(named, str) and named != "event" else "")
+
+
+def of_drivers(asked: Mapping[str, Any]) -> str:
+    """Drivers in words."""
+    steps = [step.get("name") or plain(step["when"]) for step in asked.get("steps", [])]
+    return f"What lifts or sinks {' → '.join(steps)}"
+
+
+def of_patterns(asked: Mapping[str, Any]) -> str:
+    """Patterns in words."""
+    return f"Who did {asked.get('pattern', '')}"
+
+
+def of_experiment(asked: Mapping[str, Any]) -> str:
+    """An experiment in words."""
+    control = asked.get("control") or "control"
+    return f"Experiment by {asked.get('variant', 'variant')}: what changes against {control}"
+
+
+def of_amounts(asked: Mapping[str, Any]) -> str:
+    """A distribution in words."""
+    among = f" among those with {plain(asked['among'])}" if asked.get("among") else ""
+    measure = str(asked.get("measure") or "events").replace("_", " ")
+    return f"{measure[:1].upper()}{measure[1:]} of each actor{among}"
+
+
+SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "paths": of_paths, "drivers": of_drivers, "patterns": of_patterns, "experiment": of_experiment,
+    "distribution": of_amounts,
+}  # fmt: skip
+"""Type of question to its beginning in words."""
+
+
 def by(asked: Mapping[str, Any]) -> str:
     """The breakdown of a question in words."""
-    columns = asked.get("by") or []
+    columns = [] if asked["type"] == "paths" else asked.get("by") or []
     listed = [columns] if isinstance(columns, str) else list(columns)
     return f", by {' and '.join(listed)}" if listed else ""
 
@@ -87,7 +133,7 @@ def numbers(asked: Mapping[str, Any], answer: Answer, *, open_end: bool = False)
     if asked["type"] == "funnel":
         return of_funnel(answer)
     if asked["type"] == "retention":
-        return of_retention(asked, answer.rows)
+        return of_retention(asked, answer)
     if asked["type"] == "trend":
         return of_trend(asked, answer, open_end=open_end)
     if asked["type"] == "distribution":
@@ -117,13 +163,13 @@ def of_totals(totals: Mapping[str, Any]) -> list[Number]:
     """
     found: list[Number] = []
     for name, value in totals.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or name in UNSAID:
             continue
         words = name.removesuffix("_seconds").replace("_", " ")
         if name == "rate" or name.endswith(("_rate", "_share")):
-            found.append((share(value), words))
+            found.append((sure(totals, name, share), words))
         else:
-            found.append((lasting(value) if name.endswith("_seconds") else full(value), words))
+            found.append((sure(totals, name, lasting if name.endswith("_seconds") else full), words))
     return found[:FEW]
 
 
@@ -134,32 +180,43 @@ def prompt(type_: str) -> tuple[str, str]:
 
 def of_funnel(answer: Answer) -> list[Number]:
     """Conversion of the whole, its two ends, how long it takes, and the step or the groups that differ most."""
-    shown, _ = groups(answer.rows, most=1_000_000)
-    unit = counted(answer.rows[0])
-    first = answer.totals.get(unit, sum(steps[0][unit] for steps in shown.values()))
-    last = answer.totals.get("converted", sum(steps[-1][unit] for steps in shown.values()))
-    found: list[Number] = [(share(last / first if first else None), "converted"), (full(first), "began")]
-    found.append((full(last), "reached the end"))
+    rows, totals = pooled(answer.rows), answer.totals
+    shown, _ = groups(rows, most=1_000_000)
+    unit = counted(rows[0])
+    whole = {
+        unit: totals.get(unit, sum(steps[0][unit] for steps in shown.values())),
+        "converted": totals.get("converted", sum(steps[-1][unit] for steps in shown.values())),
+        "intervals": totals.get("intervals", {}),
+    }
+    whole["rate"] = whole["converted"] / whole[unit] if whole[unit] else None
+    found: list[Number] = [(sure(whole, "rate", share), "converted"), (sure(whole, unit), "began"),
+                           (sure(whole, "converted"), "reached the end")]  # fmt: skip
+    if totals.get("low_rate") is not None:
+        found.append((f"{share(totals['low_rate'])} to {share(totals['high_rate'])}", "in whichever order of ties"))
     if len(shown) > 1:
         ranked = sorted(shown, key=lambda name: shown[name][-1]["rate"] or 0)
         ends = ((ranked[-1], "best"), (ranked[0], "lowest"))
-        return found + [(share(shown[name][-1]["rate"]), f"{which}: {name}") for name, which in ends]
+        return found + [(sure(shown[name][-1], "rate", share), f"{which}: {name}") for name, which in ends]
     steps = next(iter(shown.values()))
-    if steps[-1].get("median_seconds") is not None:
-        found.append((lasting(steps[-1]["median_seconds"]), "median to convert"))
+    if (totals.get("seconds") or {}).get("p50") is not None:
+        found.append((lasting(totals["seconds"]["p50"]), "median to convert"))
     falls = [(a[unit] - b[unit], plain(b["name"])) for a, b in pairwise(steps)]
-    if falls and first and max(falls)[0]:
-        found.append((full(max(falls)[0]), f"lost before {max(falls)[1]}"))
+    if falls and whole[unit] and max(falls)[0]:
+        about = "about " if "intervals" in steps[0] else ""
+        found.append((about + full(max(falls)[0]), f"lost before {max(falls)[1]}"))
     return found
 
 
-def of_retention(asked: Mapping[str, Any], rows: Sequence[dict[str, Any]]) -> list[Number]:
+def of_retention(asked: Mapping[str, Any], answer: Answer) -> list[Number]:
     """How many came back in the first periods, of how many."""
-    found = cohorts(rows)
-    actors = sum(next(iter(periods.values()))["actors"] for periods in found.values())
-    word = unit(asked.get("every") or "7d")
-    back = [(share(rate), f"back in {word} {period}") for period, rate in overall(found).items() if period > 0]
-    return [*back[:3], (full(actors), "actors"), (full(len(found)), "cohorts")]
+    word, totals = unit(asked.get("every") or "7d"), answer.totals
+    back = [
+        (sure(one, "rate", share), f"back in {word} {titled(one)}") for one in totals["periods"] if one["period"] > 0
+    ]
+    survival = totals.get("survival") or {}
+    half = [(lasting(survival["median_seconds"]), "median life")] if survival.get("median_seconds") is not None else []
+    many = len({str(row["cohort"]) for row in answer.rows})
+    return [*back[:3], *half, (sure(totals, "actors"), "actors"), (full(many), "cohort" if many == 1 else "cohorts")]
 
 
 def measured(asked: Mapping[str, Any]) -> str:
@@ -170,27 +227,48 @@ def measured(asked: Mapping[str, Any]) -> str:
 
 def of_trend(asked: Mapping[str, Any], answer: Answer, *, open_end: bool) -> list[Number]:
     """The whole, the average and the highest interval, and the last that is over."""
-    times, lines, left = series(answer.rows)
-    measure = measured(asked)
+    measure, totals = measured(asked), answer.totals
+    times, lines, left = series(lined(answer.rows, totals))
+    write = share if asked.get("formula") and is_share(lines) else full
+    about = "about " if "intervals" in totals else ""
     whole: list[Number] = []
-    if isinstance(answer.totals.get("value"), int | float):
-        whole = [(full(answer.totals["value"]), f"{measure} in all")]
+    if isinstance(totals.get("value"), int | float):
+        whole = [(sure(totals, "value", write), f"{measure} in all")]
+    if BEFORE in totals and totals.get("change") is not None:
+        whole.append((f"{about}{totals['change'] * 100:+.1f} %", f"from {about}{write(totals[BEFORE])} before"))
+    lines = {name: line for name, line in lines.items() if name != BEFORE}
     if len(lines) + left > 1:
-        if measure == "events":
-            return whole + [(full(sum(v or 0 for v in line)), name) for name, line in list(lines.items())[:4]]
-        return whole + [(full(max(v or 0 for v in line)), f"{name}, at most") for name, line in list(lines.items())[:4]]
-    values = [(value or 0, time) for value, time in zip(next(iter(lines.values())), times, strict=True)]
-    if len(values) == 1:
-        return whole
+        return (whole + of_lines(asked, answer, lines))[:FEW]
+    line = next(iter(lines.values()), [])
+    values = [(value, time) for value, time in zip(line, times, strict=True) if value is not None]
     over = values[:-1] if open_end else values
-    word = unit(asked.get("every") or "1d")
-    average, highest = sum(value for value, _ in over) / len(over), max(values)
+    if len(over) < 2:
+        return whole
+    word, last = unit(asked.get("every") or "1d"), over[-1]
+    average, highest = sum(value for value, _ in over) / len(over), max(over if open_end else values)
+    exact = write(average) if write is share else full(round(average, 1) if abs(average) < EXACT else round(average))
     return [
         *whole,
-        (full(round(average, 1) if average < EXACT else round(average)), f"on average {article(word)} {word}"),
-        (full(highest[0]), f"highest, {day(highest[1])}"),
-        (full(over[-1][0]), f"last full {word}, {day(over[-1][1])}" if open_end else f"last, {day(over[-1][1])}"),
+        (about + exact, f"on average {article(word)} {word}"),
+        (about + write(highest[0]), f"highest, {day(highest[1])}"),
+        (about + write(last[0]), f"last full {word}, {day(last[1])}" if open_end else f"last, {day(last[1])}"),
     ]
+
+
+def of_lines(asked: Mapping[str, Any], answer: Answer, lines: Mapping[str, Sequence[float | None]]) -> list[Number]:
+    """A number for each of the first lines of several."""
+    named = [str(one["name"]) for one in asked.get("measures") or [] if isinstance(one, dict) and "name" in one]
+    if named and not asked.get("by"):
+        return [(sure(answer.totals, name), name) for name in named if name in answer.totals][bool(lines) :]
+    if measured(asked) == "events" and not asked.get("rolling") and not asked.get("cumulative"):
+        return [(full(sum(v or 0 for v in line)), name) for name, line in list(lines.items())[:4]]
+    return [(full(max(v or 0 for v in line)), f"{name}, at most") for name, line in list(lines.items())[:4]]
+
+
+def is_share(lines: Mapping[str, Sequence[float | None]]) -> bool:
+    """Whether numbers look like shares of a whole: none is outside 0 to 1, and some are no whole number."""
+    values = [value for line in lines.values() for value in line if value is not None]
+    return all(0 <= value <= 1 for value in values) and any(value not in {0, 1} for value in values)
 
 
 def article(word: str) -> str:

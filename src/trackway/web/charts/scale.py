@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 TINY = 1e-300
 """A number as good as zero."""
+LOPSIDED = 1.6
+"""How much longer one side of an interval may be for it to be said as ±."""
 ONE_EVENT = re.compile(r"^\s*event\s*=\s*'((?:[^']|'')+)'\s*$")
 
 
@@ -27,13 +29,25 @@ def ticks(top: float, most: int = 5) -> list[float]:
     return [i * step for i in range(math.ceil(top / step - 1e-9) + 1)]
 
 
+def levels(low: float, high: float, most: int = 5) -> list[float]:
+    """Round numbers from at most `low` (or 0) to at least `high` (or 0).
+
+    >>> levels(-3, 9), levels(2, 9)
+    ([-5.0, -2.5, 0.0, 2.5, 5.0, 7.5, 10.0], [0.0, 2.0, 4.0, 6.0, 8.0, 10.0])
+    """
+    if low >= 0:
+        return ticks(high, most)
+    step = ticks(max(high, 0) - low, most)[1]
+    return [i * step for i in range(math.floor(low / step + 1e-9), math.ceil(max(high, 0) / step - 1e-9) + 1)]
+
+
 def counted(row: Mapping[str, Any]) -> str:
     """What the numbers of a row or bar of a funnel count.
 
     >>> counted({"step": 1, "entries": 7, "actors": 3}), counted({"step": 1, "actors": 3})
     ('entries', 'actors')
     """
-    return next((name for name in ("entries", "sessions") if name in row), "actors")
+    return next((name for name in ("entries", "sessions", "matches") if name in row), "actors")
 
 
 def compact(value: float) -> str:
@@ -75,6 +89,39 @@ def share(value: float | None) -> str:
     if per_cent in {0.0, 100.0}:
         return f"{per_cent:.0f} %"
     return f"{per_cent:.2g} %" if abs(per_cent) < 1 else f"{per_cent:.1f} %"
+
+
+def around(value: Any, between: Sequence[float] | None, write: Callable[[Any], str] = full) -> str:
+    """A number of a sample with how sure it is: both its ends when it may be off by more on one side.
+
+    >>> around(1234, [1180, 1290]), around(0.25, [0.24, 0.26], share), around(3, [1, 9]), around(3, None)
+    ('1,234 ± 55', '25.0 % ± 1.0 %', '3 (1 to 9)', 'about 3')
+    """
+    if between is None or value is None:
+        return f"about {write(value)}" if value is not None else write(value)
+    low, high = between
+    down, up = value - low, high - value
+    if down < 0 or up < 0 or max(down, up) > LOPSIDED * max(min(down, up), TINY):
+        return f"{write(value)} ({write(low)} to {write(high)})" if high > low else write(value)
+    half = (high - low) / 2
+    return f"{write(value)} ± {write(float(f'{half:.2g}'))}"
+
+
+def sure(row: Mapping[str, Any], key: str, write: Callable[[Any], str] = full) -> str:
+    """A number of a row, with how sure it is if the row is of a sample.
+
+    >>> sure({"actors": 120, "intervals": {"actors": [100, 140]}}, "actors"), sure({"actors": 120}, "actors")
+    ('120 ± 20', '120')
+    """
+    if key not in row.get("intervals", {}):
+        return write(row.get(key))
+    return around(row.get(key), row["intervals"][key], write)
+
+
+def between(row: Mapping[str, Any], key: str) -> tuple[float, float] | None:
+    """The ends of the interval of a number of a sample; None for an exact number, or one nobody can be sure of."""
+    ends = row.get("intervals", {}).get(key)
+    return (ends[0], ends[1]) if ends else None
 
 
 def lasting(seconds: float | None) -> str:

@@ -72,4 +72,5 @@ if (form) {
   offer(form);
   checkConditions(form);
 }
+for (const worse of document.querySelectorAll(".answers > .answer:has(~ .answer)")) worse.remove();
 for (const figure of document.querySelectorAll("[data-chart]")) pointAt(figure);

@@ -3,6 +3,7 @@
 export function pointAt(figure) {
   const tip = figure.querySelector("[data-tip-box]");
   let on;
+  for (const title of figure.querySelectorAll(".slot title")) title.remove();
 
   function leave() {
     on?.classList.remove("on");

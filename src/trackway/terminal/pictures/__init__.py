@@ -1,0 +1,1 @@
+"""Answers drawn with rich, one file for each type of question."""
