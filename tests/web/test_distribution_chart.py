@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from trackway.plan.component import Answer
 from trackway.store.columns.bins import Binning
 from trackway.store.columns.figures import Ordered, lines
-from trackway.terminal.pictures import distribution as picture
+from trackway.terminal.pictures import distribution as terminal
 from trackway.web.charts import distribution
 
 names = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), max_size=30)
@@ -45,7 +44,7 @@ def test_any_histogram_is_well_formed_and_inside_its_picture(groups, binning):
     for width in (860.0, 350.0):
         drawing = distribution.draw(found, width)
         ET.fromstring(drawing.inline("wide"))
-        ET.fromstring(drawing.picture("A <caption> & more", "a footer", [(0, "one"), (1, "<two>")]))
+        ET.fromstring(drawing.picture("A <caption> & more", "a footer", [(0, "one"), (3, "<two>")]))
         assert len(tips(drawing)) == len(found.ends) == len(found.labels)
         boxes = re.findall(r'x="([-\d.]+)" y="([-\d.]+)" width="([-\d.]+)" height="([-\d.]+)"', drawing.marks)
         for x, y, wide, high in boxes:
@@ -97,7 +96,7 @@ def test_how_often_actors_come_is_a_histogram_of_all_complete_windows():
 def test_a_terminal_shows_bars_and_quantiles():
     rows, totals = answered({"": [1.0, 1.0, 2.0]}, Binning())
     out = Console(width=80, record=True, file=io.StringIO())
-    picture.draw(Answer("distribution", rows, {}, [], totals), out)
+    terminal.draw(distribution.histogram("distribution", rows, totals), out)
     text = out.export_text()
     assert "66.7 %" in text
     assert "median 1" in text

@@ -23,6 +23,7 @@ from trackway.terminal.pictures import (
     trend,
 )
 from trackway.terminal.pictures.canvas import ACCENT, MOST, console, grid
+from trackway.web.charts.distribution import histogram
 from trackway.web.charts.scale import full, share
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def answer(found: Answer, name: str) -> None:
         out.print("No event matches this question.")
     elif not found.stands_on.get("exact", True):
         rows([sure(row) for row in found.rows])
-    elif found.type in DRAWN and not (found.type == "stickiness" and "at_least" not in found.rows[0]):
+    elif (spread := histogram(found.type, found.rows, found.totals, most=20)) is not None:
+        distribution.draw(spread, out)
+    elif found.type in DRAWN:
         DRAWN[found.type](found, out)
     else:
         rows(found.rows)
@@ -80,7 +83,6 @@ def short(value: float) -> str:
 DRAWN: dict[str, Callable[[Answer, Console], None]] = {
     "funnel": funnel.draw, "trend": trend.draw, "retention": retention.draw, "paths": paths.draw,
     "drivers": drivers.draw, "experiment": experiment.draw, "lifecycle": lifecycle.draw, "patterns": patterns.draw,
-    "distribution": distribution.draw, "stickiness": distribution.draw,
 }  # fmt: skip
 """Type of question to what draws its answer; others are tables."""
 

@@ -189,7 +189,7 @@ def of_lifecycle(scene: Scene) -> list[Panel]:
 
 
 def of_stickiness(scene: Scene) -> list[Panel]:
-    """The ratio over time, or the histogram."""
+    """The histogram, or the ratio over time."""
     if "ratio" not in scene.rows[0]:
         return of_distribution(scene)
     named = [k for k in scene.rows[0] if k not in {"time", "active", "lately", "ratio", "complete", "intervals"}]
@@ -199,15 +199,6 @@ def of_stickiness(scene: Scene) -> list[Panel]:
         for row in scene.rows
     ]  # fmt: skip
     return [lines(rows, shares=True, open_end=int(not scene.over(scene.every)))]
-
-
-def of_distribution(scene: Scene) -> list[Panel]:
-    """The histogram of actors."""
-    found = distribution.histogram(scene.answer.type, scene.rows, scene.answer.totals)
-    if found is None:
-        return []
-    legend = list(enumerate(found.groups)) if len(found.groups) > 1 else []
-    return [Panel(lambda width: distribution.draw(found, width), "", legend, found.left)]
 
 
 def of_paths(scene: Scene) -> list[Panel]:
@@ -239,6 +230,15 @@ def of_patterns(scene: Scene) -> list[Panel]:
     left = max(0, len(scene.rows) - bars.MOST)
     found = [Panel(lambda width: bars.draw(scene.rows, width), left=left)] if len(scene.rows) > 1 else []
     return found + histogram(scene, "Time from first to last event")
+
+
+def of_distribution(scene: Scene) -> list[Panel]:
+    """The histogram of each group."""
+    found = distribution.histogram(scene.answer.type, scene.rows, scene.answer.totals)
+    if found is None:
+        return []
+    legend = list(enumerate(found.groups)) if len(found.groups) > 1 else []
+    return [Panel(lambda width: distribution.draw(found, width), "", legend, found.left)]
 
 
 PANELS: dict[str, Callable[[Scene], list[Panel]]] = {

@@ -24,7 +24,7 @@ TITLES = {
 }  # fmt: skip
 NAMES = frozenset({"time", "step", "name"})
 """Columns that name a row even where they hold numbers."""
-SHARES = frozenset({"rate", "share", "ratio", "low_rate", "high_rate", "chance_better", "cumulative_share"})
+SHARES = frozenset({"rate", "share", "ratio", "low_rate", "high_rate", "chance_better"})
 DATES = frozenset({"time", "cohort"})
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 
@@ -108,7 +108,7 @@ def cell(name: str, row: Mapping[str, Any]) -> str:
         return "—" if value is None else f"{value * 100:+.1f} %"
     if value is not None and not isinstance(value, int | float):
         return str(value)
-    if name in SHARES or name.endswith("_rate"):
+    if name in SHARES or name.endswith(("_rate", "_share")):
         return sure(row, name, share)
     return sure(row, name, lasting if name.endswith("seconds") else full)
 

@@ -105,7 +105,7 @@ def of_experiment(asked: Mapping[str, Any]) -> str:
     return f"Experiment by {asked.get('variant', 'variant')}: what changes against {control}"
 
 
-def of_measure(asked: Mapping[str, Any]) -> str:
+def of_amounts(asked: Mapping[str, Any]) -> str:
     """A distribution in words."""
     among = f" among those with {plain(asked['among'])}" if asked.get("among") else ""
     measure = str(asked.get("measure") or "events").replace("_", " ")
@@ -114,7 +114,7 @@ def of_measure(asked: Mapping[str, Any]) -> str:
 
 SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "paths": of_paths, "drivers": of_drivers, "patterns": of_patterns, "experiment": of_experiment,
-    "distribution": of_measure,
+    "distribution": of_amounts,
 }  # fmt: skip
 """Type of question to its beginning in words."""
 
@@ -230,11 +230,12 @@ def of_trend(asked: Mapping[str, Any], answer: Answer, *, open_end: bool) -> lis
     measure, totals = measured(asked), answer.totals
     times, lines, left = series(lined(answer.rows, totals))
     write = share if asked.get("formula") and is_share(lines) else full
+    about = "about " if "intervals" in totals else ""
     whole: list[Number] = []
     if isinstance(totals.get("value"), int | float):
         whole = [(sure(totals, "value", write), f"{measure} in all")]
     if BEFORE in totals and totals.get("change") is not None:
-        whole.append((f"{totals['change'] * 100:+.1f} %", f"from {write(totals[BEFORE])} before"))
+        whole.append((f"{about}{totals['change'] * 100:+.1f} %", f"from {about}{write(totals[BEFORE])} before"))
     lines = {name: line for name, line in lines.items() if name != BEFORE}
     if len(lines) + left > 1:
         return (whole + of_lines(asked, answer, lines))[:FEW]
@@ -246,7 +247,6 @@ def of_trend(asked: Mapping[str, Any], answer: Answer, *, open_end: bool) -> lis
     word, last = unit(asked.get("every") or "1d"), over[-1]
     average, highest = sum(value for value, _ in over) / len(over), max(over if open_end else values)
     exact = write(average) if write is share else full(round(average, 1) if abs(average) < EXACT else round(average))
-    about = "about " if "intervals" in totals else ""
     return [
         *whole,
         (about + exact, f"on average {article(word)} {word}"),
