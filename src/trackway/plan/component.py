@@ -280,15 +280,15 @@ class Query(Component):
         """What one actor, whose partial this is, adds to the answer: rows, totals and notes."""
         return self.answer(partial, context)
 
-    def tell(self, story: Story, partial: Any, context: Any) -> Told:  # noqa: ARG002
+    def tell(self, story: Story, partial: Any, context: Any) -> Told:
         """What the answer makes of one actor, whose partial this is: one sentence, and what each event is."""
         return plainly(self, story)
 
-    def lifts(self, told: Told) -> dict[str, Mapping[str, Any]]:  # noqa: ARG002
+    def lifts(self, told: Told) -> dict[str, Mapping[str, Any]]:
         """The rules that may keep an actor from getting further, each with the options that lift it."""
         return {rule: to for rule, to in NARROWING.items() if any(self._given(name) is not None for name in to)}
 
-    def missed(self, story: Story, told: Told, rule: str, without: Told) -> str:  # noqa: ARG002
+    def missed(self, story: Story, told: Told, rule: str, without: Told) -> str:
         """How a rule kept an actor back, who gets further `without` it; a sentence."""
         return f"Without `{rule}`: {without.sentence}"
 

@@ -56,6 +56,10 @@ class Story:
 
     def when(self, micros: int) -> str:
         """An instant in a sentence."""
+        return brief(iso(micros, self.zone), clock=True)
+
+    def since(self, micros: int) -> str:
+        """The beginning of an interval in a sentence."""
         return brief(iso(micros, self.zone))
 
     def of(self, place: int) -> str:
@@ -115,7 +119,9 @@ def _within(name: str, value: Any) -> Iterator[tuple[str, Condition]]:
 def plainly(query: Query, story: Story) -> Told:
     """What can be said for any question: the events it looks at, and the rows they add up to."""
     looked = np.logical_or.reduce([mark for name, mark in story.marks.items() if name != WHERE] or [story.kept])
-    chosen = {int(place): ", ".join(story.matched(place)) or "counts" for place in np.flatnonzero(looked & story.kept)}
+    chosen = {
+        place: ", ".join(story.matched(place)) or "counts" for place in np.flatnonzero(looked & story.kept).tolist()
+    }
     weight = counted(query, story.rows)
     events = f"{len(chosen):,} event{'s' * (len(chosen) != 1)}"
     rows = f"{len(story.rows):,} row{'s' * (len(story.rows) != 1)} of the answer"
@@ -128,15 +134,16 @@ def counted(query: Query, rows: list[dict[str, Any]]) -> float:
     return float(sum(row[key] for row in rows for key in query.counts if isinstance(row.get(key), int | float)))
 
 
-def brief(moment: str) -> str:
-    """The ISO text of an instant as it stands in a sentence, in local time; midnight is the day.
+def brief(moment: str, *, clock: bool = False) -> str:
+    """The ISO text of an instant as it stands in a sentence, in local time; midnight is the day, unless with `clock`.
 
     >>> brief("2026-01-05T00:00:00Z"), brief("2026-01-05T10:30:00+01:00"), brief("2026-01-05T10:30:07.5Z")
     ('2026-01-05', '2026-01-05 10:30', '2026-01-05 10:30:07.5')
     """
-    day, _, clock = moment.removesuffix("Z").partition("T")
-    clock = clock.partition("+")[0].partition("-")[0].removesuffix(":00")
-    return day if clock in {"", "00:00"} else f"{day} {clock}"
+    day, _, rest = moment.removesuffix("Z").partition("T")
+    time = rest.partition("+")[0].partition("-")[0]
+    time = time.removesuffix(":00") if time.count(":") > 1 else time
+    return day if time == "00:00" and not clock else f"{day} {time}"
 
 
 def quote(name: str) -> str:

@@ -181,9 +181,7 @@ class Lake:
         """The commit with which the events of a block came; None when its log is not kept any more."""
         return self._events.commit_reaching(block)
 
-    def connect(
-        self, version: int | None = None, days: Collection[str] | None = None
-    ) -> duckdb.DuckDBPyConnection:
+    def connect(self, version: int | None = None, days: Collection[str] | None = None) -> duckdb.DuckDBPyConnection:
         """A DuckDB connection of its own with the views `events` (identity-resolved `actor`), `refused` and
         `identities`, as of a version (default: now), in UTC; with `days` (`2026-01-05`), the events of these alone.
         """

@@ -102,6 +102,7 @@ class Questions:
             "tabs": builder.tabs(type_, items),
             "prompt": words.prompt(type_),
             "hidden": builder.hidden(type_, items),
+            "asked_items": [(key, value) for key, value in items if value],
             "saved": builder.saved(self.pages.workspace.plan, f"{request.url.path}?{query}"),
             "links": [(form, f"/ask/{type_}.{form}" + (f"?{query}" if query else "")) for form in FORMS],
             "popular": self.pages.catalogue.events()[:8],

@@ -185,9 +185,7 @@ def chains(shard: Shard, context: Context, made: Prepared, span: Span) -> np.nda
     return np.where(places < 0, -1, places & ((1 << ROW) - 1))
 
 
-def _units(
-    shard: Shard, context: Context, made: Prepared, span: Span
-) -> Iterator[tuple[int, np.ndarray, fold.Rows]]:
+def _units(shard: Shard, context: Context, made: Prepared, span: Span) -> Iterator[tuple[int, np.ndarray, fold.Rows]]:
     """The units of some actors at a time, so that what is gathered of them stays in the caches: the first of these
     actors, and the depth, times and places of each chain."""
     view, asked = shard.view, made.asked

@@ -19,7 +19,7 @@ def told(story: Story, made: Calendar, found: Sequence[tuple[str, str]]) -> Told
     for place in np.flatnonzero(met).tolist():
         at = int(places[place])
         if first <= at <= last:
-            chosen[place] = f"active in {story.when(made.edges[at])}"
+            chosen[place] = f"active in {story.since(made.edges[at])}"
         else:
             beside[place] = "before the intervals shown: decides who is new" if at < first else "after what is shown"
     times: dict[str, list[str]] = {}

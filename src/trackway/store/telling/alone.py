@@ -43,7 +43,9 @@ class Alone:
     """The same as columns, in which they are the only actor."""
 
 
-def alone(lake: Lake, version: int, key: Key, name: str, needed: Collection[str], whole: View | None) -> Alone:
+def alone(  # noqa: PLR0913, PLR0917
+    lake: Lake, version: int, key: Key, name: str, needed: Collection[str], whole: View | None
+) -> Alone:
     """An actor by any of their ids (with another `key`, by their name), as of a version.
 
     `whole` is the view of all actors, if there is one: it tells where to look. Raises UnknownActor.
@@ -61,9 +63,7 @@ def alone(lake: Lake, version: int, key: Key, name: str, needed: Collection[str]
             f"select {shown} from (select * from {source} where {condition}) order by time, tie"
         ).to_arrow_table()
         if not table.num_rows:
-            raise UnknownActor(
-                f"no event of an actor '{name}'", path="actor", hint=_suggested(connection, name, whole)
-            )
+            raise UnknownActor(f"no event of an actor '{name}'", path="actor", hint=_suggested(connection, name, whole))
     words, rows = Words(), table.combine_chunks().to_batches()[0]
     run = sort(encode(rows, words.columns, schema), words.places())
     view = arrange(version, schema, [run], words, frozenset(), None)

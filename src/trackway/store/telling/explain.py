@@ -80,9 +80,9 @@ def explain(asking: Asking, name: str, most: int = SHOWN) -> Explanation:
         notes.append(f"'{name}' is an id of '{one.alone.actor}'.")
     if len(shown) < len(story.time):
         notes.append(f"{len(shown):,} of {len(story.time):,} events are shown: those that matter most, the newest.")
-    stands = {"lake_version": one.version, "events": len(story.time), "shown": len(shown)}
-    stands["elapsed_ms"] = round((time.perf_counter() - begin) * 1000, 1)
+    stands: dict[str, Any] = {"lake_version": one.version, "events": len(story.time), "shown": len(shown)}
     why = misses(asking.query, story, told, lambda lifted: one.told(lifted)[1])
+    stands["elapsed_ms"] = round((time.perf_counter() - begin) * 1000, 1)
     return Explanation(
         type(asking.query).__module__.rpartition(".")[2], one.alone.actor, name, told.sentence, why, story.rows,
         story.totals, one.events(story, told, shown), notes, stands,
@@ -166,7 +166,7 @@ class Explaining:
         some = self.alone.events.select(list(PLACED)).take(pa.array(shown, pa.int64())).to_pylist()
         return [
             {
-                "time": story.when(int(story.time[place])), **{name: row[name] for name in ("event", "event_id")},
+                "time": iso(int(story.time[place]), story.zone), **{name: row[name] for name in ("event", "event_id")},
                 "record": f"{row['block']}:{row['row']}", "source": row["source"],
                 "matches": [name for name, mark in story.marks.items() if mark[place]],
                 "counts": place in told.chosen, "verdict": verdict(story, told, place),

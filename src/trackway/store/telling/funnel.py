@@ -6,7 +6,7 @@ came too late, what ended it, what differed from the values it holds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -194,31 +194,31 @@ class Telling:
         return " and ".join(map(quote, names))
 
     def _to(self, chain: Chain, place: int) -> str:
+        return next(filter(None, self._reasons(chain, place)), "")
+
+    def _reasons(self, chain: Chain, place: int) -> Iterator[str]:
+        """Why an event is not in a chain, the first that is not empty."""
         story, plan, named = self.story, self.plan, self._named(place)
-        barred = self._barred(chain, place)
-        if barred:
-            return barred
-        if not named:
-            return ""
-        following = any(story.marks[plan.steps[k]][place] for k in plan.following(chain.done))
-        if why := self._differs(chain, place):
-            return f"{named}, but {why}"
-        if story.time[place] < story.time[chain.places[-1]]:
-            return f"{named}, not needed: another event is this step"
-        if chain.depth == len(plan.rows):
-            return f"{named} after the last step"
-        if not following:
-            first = story.marks[plan.steps[0]][place]
-            return f"{named}: a chain from here gets no further" if first else f"{named}, which is not the next step"
         passed = int(story.time[place]) - int(story.time[chain.places[0]])
+        yield self._barred(chain, place)
+        if not named:
+            return
+        yield self._differs(chain, place) and f"{named}, but {self._differs(chain, place)}"
+        if story.time[place] < story.time[chain.places[-1]]:
+            yield f"{named}, not needed: another event is this step"
+        if chain.depth == len(plan.rows):
+            yield f"{named} after the last step"
+        if not any(story.marks[plan.steps[k]][place] for k in plan.following(chain.done)):
+            first = story.marks[plan.steps[0]][place]
+            yield f"{named}: a chain from here gets no further" if first else f"{named}, which is not the next step"
         if passed > plan.asked.within and not plan.asked.sessions:
-            return f"too late: {named} came {spell(passed)} after step 1, the window is {plan.within}"
+            yield f"too late: {named} came {spell(passed)} after step 1, the window is {plan.within}"
         end = self._end(chain)
         if end is not None and story.time[end] < story.time[place]:
-            return f"{named} after {story.of(end)}, which ends the chain"
+            yield f"{named} after {story.of(end)}, which ends the chain"
         if plan.asked.sessions or plan.asked.count == "sessions":
-            return f"{named}, but too many sessions later"
-        return f"{named}, but it does not lead on"
+            yield f"{named}, but in a later session"
+        yield f"{named}, but it does not lead on"
 
     def _differs(self, chain: Chain, place: int) -> str:
         """Why the held values of an event are not those of a chain."""
@@ -236,7 +236,7 @@ class Telling:
         if place != end:
             return ""
         named = [name for name in self._in_force(chain) if name is not None and self.story.marks[name][place]]
-        return f"excluded by `{named[0]}`: the chain ends" if named else "not the next step, and nothing may come between"
+        return f"excluded by `{named[0]}`: the chain ends" if named else "comes between, nothing may: the chain ends"
 
     def _end(self, chain: Chain) -> int | None:
         """The first event that must not come after the last of a chain, and does, within its window."""
@@ -270,33 +270,43 @@ class Telling:
 
     def missed(self, rule: str, without: Telling) -> str:
         """How a rule kept the actor back: the chain there would be without it, against the rule."""
-        chain = without.best
+        kind, _, name = rule.partition(" ")
+        chain, story = without.best, self.story
         if chain is None:
             return ""
-        story, last = self.story, chain.places[-1]
+        places, last = chain.places, chain.places[-1]
         whole = chain.depth == len(self.plan.rows)
         goal = f"{story.of(last)} would {'complete the funnel' if whole else f'reach step {chain.depth}'}"
-        kind, _, name = rule.partition(" ")
-        if kind == "within":
-            passed = spell(int(story.time[last]) - int(story.time[chain.places[0]]))
-            return f"Window: {goal}, {passed} after its step 1; the window is {self.plan.within}."
-        if kind in (WHERE, "range"):
-            met = story.marks[WHERE] if kind == WHERE else story.inside
-            out = listed([story.of(place) for place in chain.places if not met[place]], 3)
-            return f"Where: {goal}; `where` is not true of {out}." if kind == WHERE else (
-                f"Range: {goal}; outside the range is {out}.")  # fmt: skip
-        if kind == "hold":
-            values = " and ".join(dict.fromkeys(repr(story.value(name, place)) for place in chain.places))
-            return f"Held value: {goal}, but {name} is {values}."
-        if kind in ("exclude", "strict"):
-            between = [story.of(place) for place in self._inner(chain, None if kind == "strict" else name)]
-            return f"{'Strict' if kind == 'strict' else 'Exclusion'}: {goal}, but {listed(between, 3)} came between."
-        if kind == "order":
-            return f"Order: they happened in another order: {', '.join(story.of(place) for place in chain.places)}."
-        if kind == "sessions":
-            return f"Session: {goal}, but in another session than its step 1."
-        begun = story.of(chain.places[0])
-        return f"Mode: {goal} in a chain that begins with {begun}; the attempts that count do not."
+
+        def out(met: np.ndarray) -> str:
+            return listed([story.of(place) for place in places if not met[place]], 3)
+
+        def between(barred: str | None) -> str:
+            return f"{goal}, but {listed([story.of(place) for place in self._inner(chain, barred)], 3)} came between."
+
+        words: dict[str, Callable[[], str]] = {
+            "within": lambda: (
+                f"Window: {goal}, {self._passed(chain)} after its step 1; the window is {self.plan.within}."
+            ),
+            WHERE: lambda: f"Where: {goal}; `where` is not true of {out(story.marks[WHERE])}.",
+            "range": lambda: f"Range: {goal}; outside the range is {out(story.inside)}.",
+            "hold": lambda: f"Held value: {goal}, but {name} is {self._values(chain, name)}.",
+            "exclude": lambda: f"Exclusion: {between(name)}",
+            "strict": lambda: f"Strict: {between(None)}",
+            "order": lambda: (
+                "Order: they came in another order, " + ", ".join(story.of(place) for place in sorted(places)) + "."
+            ),
+            "sessions": lambda: f"Session: {goal}, but in another session than its step 1.",
+            "mode": lambda: f"Mode: {goal} in a chain from {story.of(places[0])}; the attempts that count do not.",
+        }
+        return words[kind]()
+
+    def _passed(self, chain: Chain) -> str:
+        return spell(int(self.story.time[chain.places[-1]]) - int(self.story.time[chain.places[0]]))
+
+    def _values(self, chain: Chain, column: str) -> str:
+        values = [self.story.value(column, place) for place in chain.places]
+        return " and ".join(dict.fromkeys("missing" if value is None else repr(value) for value in values))
 
     def _inner(self, chain: Chain, name: str | None) -> list[int]:
         """The events that match an exclusion (None: any) and lie between the first and the last of a chain."""

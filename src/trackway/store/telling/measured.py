@@ -31,7 +31,9 @@ def told(
         shown = frame.place(at)
         if not counted or not frame.start <= at < frame.stop:
             continue
-        when = story.when(frame.edges[frame.lead + shown]) if shown is not None else "the windows that reach back to it"
+        when = (
+            story.since(frame.edges[frame.lead + shown]) if shown is not None else "the windows that reach back to it"
+        )
         where = "".join(f", {name} {_text(story.value(name, place))}" for name in by)
         which = f" for {listed([name for name in counted if name])}" if any(counted) else ""
         chosen[place] = f"counts{which} in {when}{' and the windows that hold it' if trailing else ''}{where}"

@@ -57,14 +57,14 @@ def misses(query: Query, story: Story, told: Told, ask: Callable[[Query], Told])
 
 def _without(query: Query, lifts: list[Any], ask: Callable[[Query], Told]) -> Told | None:
     """What is told without some rules; None when there is no such question."""
-    options = dict(_merged(query, lifts))
+    options = dict(_merged(lifts))
     try:
         return ask(query.with_options(options))
     except (TrackwayError, ValidationError):
         return None
 
 
-def _merged(query: Query, lifts: list[Any]) -> Iterator[tuple[str, Any]]:
+def _merged(lifts: list[Any]) -> Iterator[tuple[str, Any]]:
     """The options without several rules: of a list that two rules shorten, what both leave."""
     for name in dict.fromkeys(name for lift in lifts for name in lift):
         values = [lift[name] for lift in lifts if name in lift]

@@ -27,7 +27,7 @@ def told(story: Story, edges: Sequence[int], periods: Periods, unit: int) -> Tol
     for place, at in zip(back.tolist(), units.tolist(), strict=True):
         period = next((p for p in range(shown) if periods.firsts[p] <= at <= periods.lasts[p]), None)
         chosen[place] = "returned after the periods shown" if period is None else f"returned in period {period}"
-    start = f"start: cohort {story.when(edges[cohort])}"
+    start = f"start: cohort {story.since(edges[cohort])}"
     chosen[first] = f"{start}, {chosen[first]}" if first in chosen else start
     returned = [row["period"] for row in story.rows if row["returned"]]
     sentence = f"Started at {story.when(begun)}; {_returned(returned, len(story.rows))}."
@@ -46,4 +46,5 @@ def _returned(returned: Sequence[int], begun: int) -> str:
     """In which of the periods that have begun an actor counts as returned."""
     if not returned:
         return f"did not return in any of the {begun} periods that have begun"
-    return f"returned in period{'s' * (len(returned) > 1)} {listed([str(one) for one in returned], 12)} of 0 to {begun - 1}"
+    named = listed([str(one) for one in returned], 12)
+    return f"returned in period{'s' * (len(returned) > 1)} {named} of 0 to {begun - 1}"
