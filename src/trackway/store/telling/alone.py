@@ -100,7 +100,7 @@ def _suggested(connection: duckdb.DuckDBPyConnection, name: str, whole: View | N
     far = f"damerau_levenshtein(lower(actor), {text})" if len(name) < 200 else "0"
     rows = connection.sql(
         f"select actor from {source} where actor is not null and (contains(lower(actor), {text}) or "
-        f"jaro_winkler_similarity(lower(actor), {text}) > 0.8) order by {far}, actor limit {NEAR}"
+        f"jaro_winkler_similarity(lower(actor), {text}) > 0.75) order by {far}, actor limit {NEAR}"
     ).fetchall()
     near = " or ".join(f"'{one}'" for (one,) in rows)
     return f"did you mean {near}?" if near else "an actor is known by the ids in user_id and anonymous_id"

@@ -159,7 +159,7 @@ class Telling:
         some = np.logical_or.reduce([story.marks[plan.steps[k]] for k in following]) & story.kept
         others = [int(place) for place in np.flatnonzero(some) if place not in chain.places]
         if not others:
-            return f"no other event is {names}{self._elsewhere(following)}"
+            return f"no other {names} counts{self._elsewhere(following)}"
         later = [place for place in others if story.time[place] >= story.time[chain.places[-1]]]
         if not later:
             return f"no {names} comes after it ({story.of(others[-1])} came before)"
@@ -173,7 +173,7 @@ class Telling:
             return ""
         place = int(np.flatnonzero(some)[0])
         why = "is outside the range" if not story.inside[place] else "does not meet `where`"
-        return f" that counts ({story.of(place)} {why})"
+        return f" ({story.of(place)} {why})"
 
     # ── what an event is to a chain ─────────────────────────────────────────────────────────────────
 
