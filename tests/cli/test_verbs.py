@@ -287,9 +287,9 @@ bob  Reached step 1 of 2, 'Home', at 2026-11-03 10:00; 'Signed Up' at 2026-11-03
 after step 1, the window is 1h.
   • Window: 'Signed Up' at 2026-11-03 12:00 would complete the funnel, 2h after its step 1; the window is 1h.
 
-   time                  event        what it is to the question                                       path  event_id
-●  2026-11-03T10:00:00Z  Page Viewed  step 1: Home                                                     /     e3
-○  2026-11-03T12:00:00Z  Signed Up    too late: 'Signed up' came 2h after step 1, the window is 1h           e4
+   time                  event        what it is to the question                                    path  event_id
+●  2026-11-03T10:00:00Z  Page Viewed  step 1: Home                                                  /     e3
+○  2026-11-03T12:00:00Z  Signed Up    too late: 'Signed up' came 2h after step 1, the window is 1h        e4
 funnel · lake version 1 · 2 events of bob · ? ms
 trackway trace EVENT_ID goes on from here
 """
