@@ -298,8 +298,10 @@ trackway trace EVENT_ID goes on from here
 def test_an_actor_is_printed_with_the_sentence_the_rules_and_each_event(trackway, filled):
     question = json.dumps(shop.FUNNEL | {"within": "1h"})
     code, out, _ = trackway("-C", filled, "explain-actor", "-", "bob", stdin=question)
-    lines = [line.rstrip() for line in re.sub(r"[\d.,]+ ms", "? ms", out).splitlines()]
-    assert (code, lines) == (0, PRINTED.splitlines())
+    steady = re.sub(r"[\d.,]+ ms", "? ms", re.sub(r"lake version \d+", "lake version 1", out))
+    lines = [line.rstrip() for line in steady.splitlines()]
+    assert code == 0
+    assert lines == PRINTED.splitlines()
 
 
 def test_json_is_the_object_of_the_api(trackway, filled):
