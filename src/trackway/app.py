@@ -23,7 +23,7 @@ from trackway.plan.config import Plan, component, read
 from trackway.plan.naming import Cohort, Naming
 from trackway.sources.file import File
 from trackway.store.as_of import version_of
-from trackway.store.columns.ask import answers, ask, estimate
+from trackway.store.columns.ask import Asking, answers, ask, estimate
 from trackway.store.columns.cost import Cost
 from trackway.store.columns.limits import Limits
 from trackway.store.columns.people import Cell
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from trackway.flow.trace import Line
     from trackway.store.control import Control
     from trackway.store.difference import Difference
+    from trackway.store.telling.explain import Explanation
 
 FORMAT = 1
 """Layout of the data folder; a larger number on disk was written by a newer version."""
@@ -147,6 +148,17 @@ class Workspace:
     ) -> Iterator[Answer]:
         """Better and better answers to a question, the first quick and from a sample, the last one exact."""
         return answers(self.question(question), self.columns, **self._how(as_of, limits))
+
+    def explain(
+        self, question: Mapping[str, Any] | str, actor: str, *, as_of: str | int | None = None,
+        limits: Limits | None = None, most: int | None = None,
+    ) -> Explanation:  # fmt: skip
+        """What a question makes of one actor, named by any of their ids: the rows they add, each of their events (at
+        most so many), one sentence, and the rules that kept them from getting further. Raises UnknownActor."""
+        from trackway.store.telling.explain import SHOWN, explain
+
+        how = self._how(as_of, limits)
+        return explain(Asking.of(self.question(question), self.columns, **how), actor, most or SHOWN)
 
     def estimate(self, question: Mapping[str, Any] | str, *, as_of: str | int | None = None) -> Cost:
         """What it will cost to ask a question exactly."""

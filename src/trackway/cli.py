@@ -261,6 +261,28 @@ def ask(  # noqa: PLR0913, PLR0917 - the options of a verb
         answering.one(answer, shape)
 
 
+@app.command("explain-actor")
+def explain_actor(  # noqa: PLR0913, PLR0917 - the options of a verb
+    context: typer.Context,
+    question: Annotated[
+        str, typer.Argument(metavar="QUESTION", help="A name from the file, a JSON or TOML file, or - for JSON.")
+    ],
+    actor: Annotated[str, typer.Argument(metavar="ACTOR", help="Any id of the actor.")],
+    as_of: Annotated[
+        str, typer.Option(help="What was known as of a lake version or a moment such as -7d.", metavar="VERSION|TIME")
+    ] = "",
+    events: Annotated[int, typer.Option(min=1, max=100_000, help="At most this many of their events.")] = 1_000,
+    as_json: Json = False,
+) -> None:
+    """What a question makes of one actor, event by event; and why they got no further."""
+    from trackway.terminal import explained
+    from trackway.terminal.questions import read_question
+
+    with workspace(context) as opened:
+        found = opened.explain(read_question(question, opened.plan.queries), actor, as_of=as_of, most=events)
+    say_json(found.as_json()) if as_json else explained.show(found)
+
+
 @app.command()
 def diff(
     context: typer.Context,

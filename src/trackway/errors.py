@@ -8,7 +8,8 @@
     │   ├── TooSparse      a sample has too few actors to say anything
     │   ├── TooLarge       a question needs more memory than it may have
     │   ├── TooSlow        a question took longer than it may
-    │   └── Cancelled      whoever asked has gone
+    │   ├── Cancelled      whoever asked has gone
+    │   └── UnknownActor   nobody of this name has an event
     ├── WorkspaceError     the directory is not a workspace, is in use, or is from a newer version
     ├── PayloadError       a payload that no codec can take in; the sender is told
     ├── MissingDriver      an optional package is needed and not installed
@@ -101,6 +102,12 @@ class Cancelled(QuestionError):
     """Whoever asked has gone, or asked to stop."""
 
     status = 499
+
+
+class UnknownActor(QuestionError):
+    """No event is of an actor of this name."""
+
+    status = 404
 
 
 class WorkspaceError(TrackwayError):

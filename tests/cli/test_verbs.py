@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 
@@ -277,3 +278,41 @@ def test_a_question_can_be_estimated_sampled_refined_and_ended(trackway, filled,
     assert (code, "too small to say anything" in err) == (2, True)
     code, out, err = trackway("-C", root, "ask", "visitors", "--deadline", "0ms")
     assert (code, "no answer within 0ms" in err) == (2, True)
+
+
+# ── one actor ───────────────────────────────────────────────────────────────────────────────────────
+
+PRINTED = """\
+bob  Reached step 1 of 2, 'Home', at 2026-11-03 10:00; 'Signed Up' at 2026-11-03 12:00: too late: 'Signed up' came 2h \
+after step 1, the window is 1h.
+  • Window: 'Signed Up' at 2026-11-03 12:00 would complete the funnel, 2h after its step 1; the window is 1h.
+
+   time                  event        what it is to the question                                    path  event_id
+●  2026-11-03T10:00:00Z  Page Viewed  step 1: Home                                                  /     e3
+○  2026-11-03T12:00:00Z  Signed Up    too late: 'Signed up' came 2h after step 1, the window is 1h        e4
+funnel · lake version 1 · 2 events of bob · ? ms
+trackway trace EVENT_ID goes on from here
+"""
+
+
+def test_an_actor_is_printed_with_the_sentence_the_rules_and_each_event(trackway, filled):
+    question = json.dumps(shop.FUNNEL | {"within": "1h"})
+    code, out, _ = trackway("-C", filled, "explain-actor", "-", "bob", stdin=question)
+    steady = re.sub(r"[\d.,]+ ms", "? ms", re.sub(r"lake version \d+", "lake version 1", out))
+    lines = [line.rstrip() for line in steady.splitlines()]
+    assert code == 0
+    assert lines == PRINTED.splitlines()
+
+
+def test_json_is_the_object_of_the_api(trackway, filled):
+    code, out, _ = trackway("-C", filled, "explain-actor", "signups", "ann", "--json", "--events", "1")
+    found = json.loads(out)
+    assert (code, found["ok"], found["actor"], len(found["events"])) == (0, True, "ann", 1)
+    assert list(found) == [
+        "ok", "type", "actor", "asked", "sentence", "why", "rows", "totals", "events", "notes", "stands_on",
+    ]  # fmt: skip
+
+
+def test_whom_nobody_knows_ends_in_a_hint(trackway, filled):
+    code, _, err = trackway("-C", filled, "explain-actor", "signups", "bib")
+    assert (code, err) == (2, "actor: no event of an actor 'bib'\nHint: did you mean 'bob'?\n")

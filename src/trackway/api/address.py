@@ -26,7 +26,9 @@ MOST_STEPS = 50
 EMPTY: tuple[object, ...] = ("", [])
 DIGITS = 16
 """Longest whole number an address is read as."""
-OPTIONS = frozenset({"type", "as_of", "as_of_from", "as_of_to", "engine", "sample", "deadline", "saved", "people"})
+OPTIONS = frozenset(
+    {"type", "as_of", "as_of_from", "as_of_to", "engine", "sample", "deadline", "saved", "people", "who"}
+)
 """Keys that say how to ask, not what."""
 
 

@@ -23,6 +23,7 @@ from trackway.store.columns.limits import Limits
 if TYPE_CHECKING:
     from trackway.app import Workspace
     from trackway.store.difference import Difference
+    from trackway.store.telling.explain import Explanation
 
 LARGEST = 256 * 1024
 """Bytes of a question sent as JSON."""
@@ -69,6 +70,14 @@ class Desk:
         """What asking will cost; `options`: `as_of`. Raises TrackwayError."""
         with self._turn():
             return self.workspace.estimate(asked, as_of=options.get("as_of"))
+
+    def explain(self, asked: Mapping[str, Any] | str, options: Mapping[str, str]) -> Explanation:
+        """What a question makes of the actor `who`; `options`: `who`, `as_of` and `deadline`. Raises TrackwayError."""
+        if not options.get("who"):
+            raise QuestionError("explain whom?", path="who", hint="who=ID, any id of an actor")
+        with self._turn():
+            limits = self.limits(options)
+            return self.workspace.explain(asked, options["who"], as_of=options.get("as_of"), limits=limits)
 
     def limits(self, options: Mapping[str, str]) -> Limits:
         """The limits of a question asked now. Raises QuestionError."""
@@ -158,6 +167,19 @@ def routes(desk: Desk) -> APIRouter:
         the rows that changed, and the late records that changed them.
         """
         return json_response(desk.difference(*written(request)).as_json())
+
+    @router.get("/api/explain")
+    def explained(request: Request) -> Response:
+        """What the question in the address makes of the actor `who=ID` (any of their ids): the rows they add to the
+        answer, their events with what each is to the question, one sentence, and the rules that kept them back.
+        """
+        return json_response(desk.explain(*written(request)).as_json())
+
+    @router.post("/api/explain")
+    async def explained_by_body(request: Request) -> Response:
+        """The same for the question in the body."""
+        found = await run_in_threadpool(desk.explain, await body(request), dict(request.query_params))
+        return json_response(found.as_json())
 
     @router.post("/api/ask")
     async def by_body(request: Request) -> Response:

@@ -21,6 +21,7 @@ from trackway.model.event import Block
 from trackway.model.schema import Kind, Names, Schema
 from trackway.model.time import Duration
 from trackway.plan.naming import Cohort, Expression, Naming, Session
+from trackway.plan.told import NARROWING, Story, Told, conditions, plainly
 
 if TYPE_CHECKING:
     from trackway.plan.config import Plan
@@ -262,6 +263,46 @@ class Query(Component):
         """The same from the reference alone."""
         raise QuestionError("this question cannot list actors", path="people")
 
+    def marks(self) -> dict[str, Condition]:
+        """The conditions that events are marked with when an actor is explained, by name; `where` means all events."""
+        return conditions(self)
+
+    def looks_at(self, schema: Schema) -> list[str]:
+        """The columns it reads, those included that it need not name."""
+        return self.columns(schema)
+
+    @property
+    def bounds(self) -> tuple[str | None, str | None]:
+        """The range as written: `from` and `to`."""
+        return self._given("from"), self._given("to")
+
+    def alone(self, partial: Any, context: Any) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
+        """What one actor, whose partial this is, adds to the answer: rows, totals and notes."""
+        return self.answer(partial, context)
+
+    def tell(self, story: Story, partial: Any, context: Any) -> Told:
+        """What the answer makes of one actor, whose partial this is: one sentence, and what each event is."""
+        return plainly(self, story)
+
+    def lifts(self, told: Told) -> dict[str, Mapping[str, Any]]:
+        """The rules that may keep an actor from getting further, each with the options that lift it."""
+        return {rule: to for rule, to in NARROWING.items() if any(self._given(name) is not None for name in to)}
+
+    def missed(self, story: Story, told: Told, rule: str, without: Told) -> str:
+        """How a rule kept an actor back, who gets further `without` it; a sentence."""
+        return f"Without `{rule}`: {without.sentence}"
+
+    def _given(self, name: str) -> Any:
+        """An option by the name people write."""
+        return next((getattr(self, key) for key, field in type(self).model_fields.items()
+                     if name == (field.alias or key)), None)  # fmt: skip
+
+    def with_options(self, options: Mapping[str, Any]) -> Query:
+        """The same question with some options (by the names people write) changed. Raises what asking it would."""
+        fields = type(self).model_fields
+        mine = {fields[key].alias or key: getattr(self, key) for key in self.model_fields_set}
+        return type(self).model_validate(mine | dict(options))
+
     @abstractmethod
     def sql(self, schema: Schema, context: Any) -> str:
         """The reference: one DuckDB statement over the view `events` whose rows are the rows of the answer."""
@@ -292,4 +333,4 @@ class Contract(Component):
 
 
 __all__ = ["Answer", "Codec", "Component", "Contract", "Keep", "Payload", "Plan", "Query", "Reply", "Request",
-           "Rewrite", "Source", "Transform", "Verdict"]  # fmt: skip
+           "Rewrite", "Source", "Story", "Told", "Transform", "Verdict"]  # fmt: skip

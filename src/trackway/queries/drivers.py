@@ -28,7 +28,8 @@ from trackway.model.inference import corrected
 from trackway.model.schema import ENVELOPE, Schema
 from trackway.model.time import Duration
 from trackway.plan import registry
-from trackway.plan.component import Query
+from trackway.plan.component import Query, Story, Told
+from trackway.plan.told import listed
 from trackway.store.columns.context import Context, Moment, Names
 from trackway.store.columns.folds.between import between, touches
 from trackway.store.columns.groups import label, sortable
@@ -188,6 +189,43 @@ class Drivers(Query):
                 np.full(size, -1, np.int64), counts,
             )  # fmt: skip
         return counts
+
+    def marks(self) -> dict[str, Condition]:
+        """Those of the funnel."""
+        found: dict[str, Condition] = self._funnel.marks()
+        return found
+
+    def looks_at(self, schema: Schema) -> list[str]:
+        """Every column that may be compared."""
+        return [*self.columns(schema), *self._tried(schema, lambda _: 1)]
+
+    def alone(self, partial: Counts, context: Context) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
+        """What an actor counts as: converted or not, with which values at entry, and which events on the way."""
+        view, made = context.columns_view, context.prepared
+        rows = []
+        pairs = [("property", *pair) for pair in zip(made.properties, partial.properties, strict=True)]
+        for kind, name, counts in [*pairs, ("event", "event", partial.events)]:
+            for code in np.flatnonzero(counts.sum(axis=0)).tolist():
+                value = view.dictionary(name)[code - 1].as_py() if code else None
+                if kind == "property" or self._wanted(value):
+                    rows.append({"kind": kind, "name": name, "value": value})
+        entered, converted = int(partial.whole.sum()), int(partial.whole[1])
+        return rows, {"actors": entered, "converted": converted, "compared_by_events": int(partial.waiting.sum())}, []
+
+    def tell(self, story: Story, partial: Counts, context: Context) -> Told:
+        """What the funnel says, and the values and events the actor counts with."""
+        told: Told = self._funnel.tell(story, partial, replace(context, prepared=context.prepared.funnel))
+        shown = [f"{row['name']} {row['value']!r}" for row in story.rows]
+        return replace(told, sentence=f"{told.sentence} Counted with {listed(shown)}." if shown else told.sentence)
+
+    def lifts(self, told: Told) -> dict[str, Mapping[str, Any]]:
+        """Those of the funnel."""
+        found: dict[str, Mapping[str, Any]] = self._funnel.lifts(told)
+        return found
+
+    def missed(self, story: Story, told: Told, rule: str, without: Told) -> str:
+        """As the funnel says it."""
+        return str(self._funnel.missed(story, told, rule, without))
 
     def merge(self, partials: Iterable[Counts]) -> Counts:
         """Counts add up; shards have no actor in common."""

@@ -16,7 +16,7 @@ metrics = [
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -28,12 +28,13 @@ from trackway.errors import QuestionError
 from trackway.model.condition import Condition, quoted
 from trackway.model.schema import Schema
 from trackway.model.time import Duration
-from trackway.plan.component import Query
+from trackway.plan.component import Query, Story, Told
 from trackway.store.columns.context import Context, Moment
 from trackway.store.columns.folds import exposure as fold
 from trackway.store.columns.lanes import Lane, Mask, lane, over, times
 from trackway.store.columns.verdicts import Rules, verdicts
 from trackway.store.columns.view import Shard
+from trackway.store.telling import exposure as telling
 
 EVER = 1 << 61
 """Microseconds that no two events are apart."""
@@ -214,6 +215,33 @@ class Experiment(Query):
         if exposed.mixed:
             notes.append(f"{exposed.mixed:,} actors saw several variants and are left out.")
         return rows, totals | {"mixed": exposed.mixed, "open": left}, notes
+
+    def alone(self, partial: Exposed, context: Context) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
+        """What an actor counts as: a row for each metric, with the four numbers that the statistics are made of."""
+        name = context.schema.resolve(self.variant)
+        rows = []
+        for k, metric in enumerate(self.metrics if len(partial.when) else []):
+            total, count, before, earlier = (float(value) for value in partial.values[k, :, 0])
+            value = float(count > 0) if metric.measure == "converted" else total
+            rows.append(
+                {"metric": metric.name or str(metric.when),
+                 "variant": context.columns_view.dictionary(name)[int(partial.variant[0]) - 1].as_py(),
+                 "value": value, "events": int(count), "before": before, "events_before": int(earlier)}
+            )  # fmt: skip
+        return rows, {"exposed": len(partial.when), "mixed": partial.mixed}, []
+
+    def tell(self, story: Story, partial: Exposed, context: Context) -> Told:
+        """The exposure, and which events count for which metric."""
+        exposed = int(partial.when[0]) if len(partial.when) else None
+        metrics = list(self.marks())[1:]
+        within, newest = (self.within.micros if self.within else None), context.newest or 0
+        still = exposed is not None and within is not None and exposed + within > newest
+        asked = telling.Plan("exposure", self.variant, metrics, within, self._before, bool(partial.mixed), still)
+        return telling.told(story, exposed, asked)
+
+    def lifts(self, told: Told) -> dict[str, Mapping[str, Any]]:
+        """The range, and the time after the exposure."""
+        return super().lifts(told) | ({} if self.within is None else {"within": {"within": None}})
 
     # ── reference ───────────────────────────────────────────────────────────────────────────────────
 

@@ -24,7 +24,7 @@ from trackway.errors import QuestionError
 from trackway.model.condition import Condition, quoted
 from trackway.model.schema import Schema
 from trackway.model.time import Duration, Window
-from trackway.plan.component import Query
+from trackway.plan.component import Query, Story, Told
 from trackway.store.columns import chains, journeys, orders, parts
 from trackway.store.columns.context import Context, Moment, Names
 from trackway.store.columns.durations import histogram, median, quantiles
@@ -38,6 +38,7 @@ from trackway.store.columns.reference import orders as by_orders
 from trackway.store.columns.steps import MOST_STEPS, Exclusion, FunnelStep, blocks, refuse
 from trackway.store.columns.timeline import Timeline, timeline
 from trackway.store.columns.view import Shard, View
+from trackway.store.telling import funnel as telling
 
 
 class Funnel(Query):
@@ -291,6 +292,33 @@ class Funnel(Query):
             who = f"{still:,} {self.count}" if still > 1 else f"1 {one}"
             notes.append(f"{who} who stopped began less than {self.within} before the end and may still go on.")
         return notes
+
+    # ── one actor ───────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _telling(self) -> telling.Plan:
+        _, steps, excluded = telling.marks(self.steps, self.exclude, self.where)
+        strict: list[str | None] = [None] * (self.order == "strict")
+        return telling.Plan(self._step_names(), steps, [*excluded, *strict], self.hold, self.asked, self.within)
+
+    def marks(self) -> dict[str, Condition]:
+        """The steps, the exclusions and `where`."""
+        return telling.marks(self.steps, self.exclude, self.where)[0]
+
+    def tell(self, story: Story, partial: Journeys, context: Context) -> Told:  # noqa: ARG002
+        """The chain that counts, event by event."""
+        view, span = context.columns_view, context.span(self.from_, self.to)
+        places = journeys.chains(Shard(view, 0, 0, view.actors), context, context.prepared, span)
+        return telling.told(story, places, self._telling)
+
+    def lifts(self, told: Told) -> dict[str, Mapping[str, Any]]:
+        """Window, exclusions, held values, order, sessions and mode, besides `where` and the range."""
+        options = {name: getattr(self, name) for name in ("steps", "exclude", "hold", "order")}
+        return telling.lifts(self._telling, options, int(told.reached)) | super().lifts(told)
+
+    def missed(self, story: Story, told: Told, rule: str, without: Told) -> str:  # noqa: ARG002
+        """The chain there would be, and what of it broke the rule."""
+        return str(told.found.missed(rule, without.found))
 
     # ── people ──────────────────────────────────────────────────────────────────────────────────────
 

@@ -20,13 +20,14 @@ from trackway.errors import QuestionError
 from trackway.model.condition import Condition
 from trackway.model.schema import Schema
 from trackway.model.time import EARLIEST, Duration, iso
-from trackway.plan.component import Query
+from trackway.plan.component import Query, Story, Told
 from trackway.store.columns.breakdown import UNGROUPED, Breakdown, Origins, Shown, joined
 from trackway.store.columns.calendar import Calendar, activity, calendar, days, picked, reach, reach_by_sql
 from trackway.store.columns.context import Context, Moment, Names, Span
 from trackway.store.columns.folds import activity as fold
 from trackway.store.columns.lanes import Intervals, Mask, intervals
 from trackway.store.columns.view import Shard
+from trackway.store.telling import activity as telling
 
 WHAT = ("new", "returning", "resurrected", "dormant")
 """In the order of the fold."""
@@ -145,6 +146,12 @@ class Lifecycle(Query):
         if any(not row["complete"] for row in rows):
             notes.append("The last interval is not over yet: those who are dormant in it may still come.")
         return rows, totals, notes
+
+    def tell(self, story: Story, partial: Counts, context: Context) -> Told:  # noqa: ARG002
+        """The interval each event makes the actor active in, and what they are in each."""
+        return telling.told(story, context.prepared.calendar, [
+            (row["time"], f"{what} in") for row in story.rows for what in WHAT if row[what]
+        ])  # fmt: skip
 
     # ── reference ───────────────────────────────────────────────────────────────────────────────────
 

@@ -24,7 +24,7 @@ from trackway.errors import ConditionError, QuestionError
 from trackway.model.condition import Condition
 from trackway.model.schema import Schema
 from trackway.model.time import Duration
-from trackway.plan.component import Query
+from trackway.plan.component import Query, Story, Told
 from trackway.store.columns import sankey
 from trackway.store.columns.context import Context, Moment
 from trackway.store.columns.folds import paths as fold
@@ -34,6 +34,7 @@ from trackway.store.columns.nodes import Nodes, nodes
 from trackway.store.columns.sankey import MORE, REST, STOP, Cell, Edges, Shown
 from trackway.store.columns.sankey_sql import Limits, Source, edges_sql, grouped_sql, nodes_sql
 from trackway.store.columns.view import Shard
+from trackway.store.telling import journey as telling
 
 WORDS = {REST: "other", MORE: "…"}
 """What the nodes are called that stand for several."""
@@ -253,6 +254,23 @@ class Paths(Query):
             return WORDS[special]
         by = self._column(context.schema)
         return label(value, "string" if by is None else context.schema[by], context.zone)
+
+    # ── one actor ───────────────────────────────────────────────────────────────────────────────────
+
+    def tell(self, story: Story, partial: Edges, context: Context) -> Told:  # noqa: ARG002
+        """The events of each journey, and their nodes."""
+        lane, kept = context.prepared.nodes.lane, story.kept
+        numbers = lane.table[lane.arrays[0]]
+        names = [str(self._label((0, name), context)) for name in context.prepared.nodes.named(numbers.tolist())]
+        starts, ends = (story.marks[one][kept] if one in story.marks else None for one in ("start", "end"))
+        line, limits = telling.Line(story.time[kept], numbers[kept], starts, ends), self._limits
+        plan = telling.Plan(self.steps, limits.within, limits.timeout, limits.keep, limits.every)
+        return telling.told(story, names, line, plan)
+
+    def lifts(self, told: Told) -> dict[str, Mapping[str, Any]]:
+        """The longest time and pause, besides `where` and the range."""
+        given = {name: {name: None} for name in ("within", "timeout") if getattr(self, name) is not None}
+        return super().lifts(told) | given
 
     # ── reference ───────────────────────────────────────────────────────────────────────────────────
 

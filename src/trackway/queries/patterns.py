@@ -10,7 +10,7 @@ by = "country"
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -23,7 +23,7 @@ from trackway.model.condition import Condition, quoted
 from trackway.model.pattern import Pattern
 from trackway.model.schema import Schema
 from trackway.model.time import MICROS, Duration, iso
-from trackway.plan.component import Query
+from trackway.plan.component import Query, Story, Told
 from trackway.store.columns.context import Context, Moment, Names
 from trackway.store.columns.durations import histogram, median, quantiles
 from trackway.store.columns.groups import REST, Groups, Key, beyond, groups, label, ranked
@@ -31,6 +31,7 @@ from trackway.store.columns.lanes import Lane, Mask, times
 from trackway.store.columns.matching import Matches, joined, matches, places
 from trackway.store.columns.spans import kept_sql, matches_sql
 from trackway.store.columns.view import Shard
+from trackway.store.telling import matches as telling
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,21 @@ class Patterns(Query):
                 for actor, count, begun, taken in figures.listed
             ]
         return rows, totals, [beyond(figures.hidden)] if figures.hidden else []
+
+    def tell(self, story: Story, partial: Found, context: Context) -> Told:
+        """The events of each match."""
+        found, view = partial.matches, context.columns_view
+        return telling.told(story, places(view, found.begin)[1], places(view, found.end)[1], str(self.pattern))
+
+    def marks(self) -> dict[str, Condition]:
+        """The letters of the pattern, and `where`."""
+        return ({} if self.where is None else {"where": self.where}) | self._letters()
+
+    def lifts(self, told: Told) -> dict[str, Mapping[str, Any]]:
+        """Every `within` and the pause that ends a session, besides `where` and the range."""
+        found, timeless = super().lifts(told), telling.timeless(str(self.pattern))
+        found |= {} if timeless == self.pattern else {"within": {"pattern": timeless}}
+        return found | ({} if self.timeout is None else {"timeout": {"timeout": None}})
 
     # ── reference ───────────────────────────────────────────────────────────────────────────────────
 

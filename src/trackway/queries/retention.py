@@ -10,7 +10,7 @@ periods = 8
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, ClassVar, Literal, Self
@@ -23,7 +23,7 @@ from trackway.errors import QuestionError
 from trackway.model.condition import Condition
 from trackway.model.schema import Schema
 from trackway.model.time import Duration, iso
-from trackway.plan.component import Query
+from trackway.plan.component import Query, Story, Told
 from trackway.store.columns.amounts import Amounts, amount_sql, amounts, nearest, numeric
 from trackway.store.columns.breakdown import UNGROUPED, Breakdown, Origins, Shown, joined
 from trackway.store.columns.context import Context, Moment, Names, Span
@@ -33,6 +33,7 @@ from trackway.store.columns.lanes import Intervals, Lane, Mask, intervals, times
 from trackway.store.columns.periods import Periods
 from trackway.store.columns.survival import curve
 from trackway.store.columns.view import Shard
+from trackway.store.telling import returns
 
 MODES = ("on", "on_or_after", "on_or_before", "streak")
 """In the order of the fold."""
@@ -327,6 +328,14 @@ class Retention(Query):
         periods = self._periods
         at = [unit * self.every.micros for unit in (*periods.firsts, periods.lasts[-1] + 1)]
         return curve(durations, left, watched, at)
+
+    def tell(self, story: Story, partial: Counts, context: Context) -> Told:  # noqa: ARG002
+        """The first start, and in which period each return is."""
+        return returns.told(story, context.prepared.edges, self._periods, self._unit)
+
+    def lifts(self, told: Told) -> dict[str, Mapping[str, Any]]:
+        """The mode, besides `where` and the range."""
+        return super().lifts(told) | ({} if self.mode == "on" else {"mode": {"mode": "on"}})
 
     # ── reference ───────────────────────────────────────────────────────────────────────────────────
 

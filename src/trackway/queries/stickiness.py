@@ -21,13 +21,14 @@ from trackway.errors import QuestionError
 from trackway.model.condition import Condition
 from trackway.model.schema import Schema
 from trackway.model.time import EARLIEST, Duration, iso
-from trackway.plan.component import Query
+from trackway.plan.component import Query, Story, Told
 from trackway.store.columns.breakdown import UNGROUPED, Breakdown, Origins, Shown, joined
 from trackway.store.columns.calendar import Calendar, activity, calendar, days, picked, reach, reach_by_sql
 from trackway.store.columns.context import Context, Moment, Names, Span
 from trackway.store.columns.folds import activity as fold
 from trackway.store.columns.lanes import Intervals, Mask, intervals
 from trackway.store.columns.view import Shard
+from trackway.store.telling import activity as telling
 
 MOST_CELLS = 1 << 22
 """Groups times windows times intervals; more are refused."""
@@ -226,6 +227,17 @@ class Stickiness(Query):
         """Actors of an interval, of the window that ends with it, and their ratio."""
         active, lately = cells
         return [{"active": active, "lately": lately, "ratio": active / lately if lately else None}]
+
+    def tell(self, story: Story, partial: Counts, context: Context) -> Told:  # noqa: ARG002
+        """The interval each event makes the actor active in, and in how many of each window they were."""
+        found = []
+        for row in story.rows:
+            if row.get("actors"):
+                times = f"{row['active_intervals']} time{'s' * (row['active_intervals'] > 1)}"
+                found.append((row["time"], f"active {times} in the {self.window or 'range'} from"))
+            elif row.get("active"):
+                found.append((row["time"], "active in"))
+        return telling.told(story, context.prepared.windows.calendar, found)
 
     # ── reference ───────────────────────────────────────────────────────────────────────────────────
 

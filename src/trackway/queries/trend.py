@@ -34,7 +34,7 @@ from trackway.model.formula import Formula
 from trackway.model.schema import Schema
 from trackway.model.statistic import ACTORS, EVENTS, Measure
 from trackway.model.time import SHAPE, Duration, floor, iso
-from trackway.plan.component import Query
+from trackway.plan.component import Query, Story, Told
 from trackway.store.columns.context import Context, Moment, Names, Span
 from trackway.store.columns.groups import REST, Key, beyond, label, sortable
 from trackway.store.columns.measures.breakdown import Breakdown, Found, Prepared, Tables
@@ -43,6 +43,7 @@ from trackway.store.columns.measures.made import Part
 from trackway.store.columns.measures.numbers import check, plain
 from trackway.store.columns.measures.reference import Reference
 from trackway.store.columns.view import Shard
+from trackway.store.telling import measured as telling
 
 MOMENT: TypeAdapter[str] = TypeAdapter(Moment)
 
@@ -257,6 +258,14 @@ class Trend(Query):
         """A row per interval (and group)."""
         asked = self._breakdown(context, self._narrowed(context))
         return self._answer(asked, asked.tables(partial))
+
+    def tell(self, story: Story, partial: Found, context: Context) -> Told:  # noqa: ARG002
+        """The interval and group each event counts in."""
+        frame = self._frames(self._narrowed(context))[0]
+        parts = [(named.name if named.where is not None else "", named.measure) for named in self.measures]
+        names = [context.schema.resolve(name) for name in self.by]
+        trailing = self.rolling is not None or self.cumulative
+        return telling.told(story, frame, parts or [("", self.measure)], names, trailing=trailing)
 
     # ── reference ───────────────────────────────────────────────────────────────────────────────────
 

@@ -8,7 +8,7 @@ are never shown, and are removed when the flow starts again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -181,11 +181,11 @@ class Lake:
         """The commit with which the events of a block came; None when its log is not kept any more."""
         return self._events.commit_reaching(block)
 
-    def connect(self, version: int | None = None) -> duckdb.DuckDBPyConnection:
+    def connect(self, version: int | None = None, days: Collection[str] | None = None) -> duckdb.DuckDBPyConnection:
         """A DuckDB connection of its own with the views `events` (identity-resolved `actor`), `refused` and
-        `identities`, as of a version (default: now), in UTC.
+        `identities`, as of a version (default: now), in UTC; with `days` (`2026-01-05`), the events of these alone.
         """
-        return views.connect(self, version)
+        return views.connect(self, version, days)
 
     def sql(self, statement: str, most_rows: int = 100_000, *, seconds: float = 60, memory: str = "2GB") -> pa.Table:
         """The rows of one SELECT over the views, at most `most_rows`.

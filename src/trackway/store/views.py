@@ -7,7 +7,7 @@ events are only ever added: version v holds exactly the events of blocks up to i
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +28,8 @@ REFUSED_SQL = {
 }  # fmt: skip
 
 
-def connect(lake: Lake, version: int | None) -> duckdb.DuckDBPyConnection:
-    """A connection with the views as of a version."""
+def connect(lake: Lake, version: int | None, days: Collection[str] | None = None) -> duckdb.DuckDBPyConnection:
+    """A connection with the views as of a version; of the events only those of some days (UTC), if given."""
     version = lake.version() if version is None else version
     connection = duckdb.connect(config={"python_enable_replacements": False})
     connection.execute("set timezone = 'UTC'")
@@ -40,7 +40,7 @@ def connect(lake: Lake, version: int | None) -> duckdb.DuckDBPyConnection:
         connection.unregister(f"arrow_{name}")
     connection.execute(f"create view refused as {_refused(lake, version)}")
     schema = lake.schema(version)
-    connection.execute(f"create view stored as {_events(lake, version, schema)}")
+    connection.execute(f"create view stored as {_events(lake, version, schema, days)}")
     if mapping.num_rows == 0:
         connection.execute("create view events as select * from stored")
     else:
@@ -53,13 +53,15 @@ def connect(lake: Lake, version: int | None) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _events(lake: Lake, version: int, schema: Schema) -> str:
-    """The SELECT of all events of a version, columns in the order of the schema."""
+def _events(lake: Lake, version: int, schema: Schema, days: Collection[str] | None) -> str:
+    """The SELECT of all events of a version (on some days), columns in the order of the schema."""
     beyond = ""
     files = lake.files(version) if version >= 0 else []
     if not all(Path(path).exists() for path in files):
         files = lake.files()
         beyond = f" where block <= {lake.position(version)}"
+    if days is not None:
+        files = [path for path in files if not {f"date={day}" for day in days}.isdisjoint(Path(path).parts)]
     if not files:
         nulls = ", ".join(f"null::{SQL[kind]} as {quoted(name)}" for name, kind in schema.items())
         return f"select {nulls} where false"

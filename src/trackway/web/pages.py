@@ -1,4 +1,4 @@
-"""The pages: ask, events, ledger, refused and trace. Each is an address whose state is all in the address."""
+"""The pages: ask, explain, events, ledger, refused and trace. Each is an address whose state is all in the address."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from trackway.api.catalogue import Catalogue
 from trackway.api.data import way
 from trackway.api.refused import reasons, refusals
 from trackway.web.charts.scale import moment
+from trackway.web.explained import Explained
 from trackway.web.questions import Questions
 from trackway.web.view import render
 
@@ -50,6 +51,7 @@ def routes(pages: Pages) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     questions = Questions(pages)
     router.add_api_route("/ask/{name}", questions.answer, methods=["GET"])
+    router.add_api_route("/explain/{type_}", Explained(pages).page, methods=["GET"])
 
     @router.get("/")
     @router.get("/ask")

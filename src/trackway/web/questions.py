@@ -158,6 +158,7 @@ class Questions:
                 "type": type_, "form": builder.form(type_, items), "tabs": builder.tabs(type_, items),
                 "prompt": words.prompt(type_), "hidden": builder.hidden(type_, items), "failure": failure,
                 "saved": builder.saved(self.pages.workspace.plan, here), "answered": answered, "here": HERE,
+                "asked_items": [(key, value) for key, value in items if value],
                 "popular": self.pages.catalogue.events()[:8], "sentence": words.sentence(asked) if answered else "Ask",
             } | self.known()  # fmt: skip
             project = self.pages.workspace.plan.project.name

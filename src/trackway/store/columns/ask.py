@@ -150,7 +150,7 @@ class Asking:
         if view is None:
             return None
         view = self.columns.by(view, key_of(self.query.actor, view.schema))
-        names = self._names(view.schema, view.version)
+        names = self.names(view.schema, view.version)
         asked = self.query.columns(names.schema)
         closure = names.closure(asked)
         reads = {*asked, *(name for one in closure for name in one.reads)}
@@ -162,13 +162,15 @@ class Asking:
             return None
         return Context(
             view.schema, self.zone, self.now, view.oldest, view.newest, view,
-            annotations=self._annotations(), precisions=self.precisions,
+            annotations=self.annotations(), precisions=self.precisions,
         )  # fmt: skip
 
-    def _names(self, schema: Any, version: int) -> Names:
+    def names(self, schema: Any, version: int) -> Names:
+        """The derived columns of the question and the file, over the columns stored."""
         return Names(self.naming, schema, self.zone, self.now, Membership(self.columns.lake, version, self.naming.root))
 
-    def _annotations(self) -> tuple[tuple[str, str], ...]:
+    def annotations(self) -> tuple[tuple[str, str], ...]:
+        """Moments and what happened then, as the file has them."""
         return tuple((one.time, one.text) for one in self.naming.annotations.values())
 
     def by_columns(self, context: Context) -> Answer:
@@ -213,7 +215,7 @@ class Asking:
         lake = self.columns.lake
         version = lake.version() if self.version is None else self.version
         stored = lake.schema(version)
-        names = self._names(stored, version)
+        names = self.names(stored, version)
         closure, key = names.closure(self.query.columns(names.schema)), key_of(self.query.actor, stored)
         with lake.connect(version) as connection:
             connection.execute(f"set timezone = {literal(self.zone)}; set enable_progress_bar = false")
@@ -225,7 +227,7 @@ class Asking:
                 attach(connection, closure, stored)
             context = Context(
                 names.schema, self.zone, self.now, oldest, newest,
-                annotations=self._annotations(), precisions=self.precisions,
+                annotations=self.annotations(), precisions=self.precisions,
             )  # fmt: skip
             run = run_on(connection, self.limits)
             with self.limits.interrupting(connection.interrupt):

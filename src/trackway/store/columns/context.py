@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,6 +28,10 @@ class Span:
 
     start: int
     end: int
+
+
+Ends = Callable[[Condition | None, Condition | None, Span], tuple[int | None, int | None]]
+"""Times of the first and last event of a range that match two conditions."""
 
 
 @dataclass
@@ -60,6 +64,8 @@ class Context:
     """What of the view is sampled; None for all of it."""
     annotations: tuple[tuple[str, str], ...] = ()
     """Moments and what happened then, as the file has them."""
+    ends: Ends | None = field(default=None, repr=False)
+    """Finds the first and last match among all actors, when the view is only of some."""
 
     def moment(self, text: str) -> int:
         """The instant a text means."""
@@ -84,6 +90,8 @@ class Context:
 
         Of a sample, among those of the sampled actors.
         """
+        if self.ends is not None:
+            return self.among(*self.ends(condition, where, span))
         view = self.columns_view
         mask, when = self.mask([condition], where), times(view)
 

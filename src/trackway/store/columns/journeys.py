@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -170,7 +170,24 @@ def _plain(shard: Shard, context: Context, made: Prepared, span: Span) -> Journe
 
 
 def _general(shard: Shard, context: Context, made: Prepared, span: Span) -> Journeys:
-    """Some actors at a time, so that what is gathered of them stays in the caches."""
+    """The table by the fold for every option."""
+    return merged(
+        Journeys(depth.astype(np.uint8), rows.times.T, _groups(made, rows, depth), rows.actor + begin, rows.until)
+        for begin, depth, rows in _units(shard, context, made, span)
+    )
+
+
+def chains(shard: Shard, context: Context, made: Prepared, span: Span) -> np.ndarray:
+    """The events of the chain of every unit: the row in its run for each step, -1 where it has none, and last that of
+    its first touch."""
+    found = [rows.places for _, _, rows in _units(shard, context, made, span)]
+    places = np.concatenate(found)
+    return np.where(places < 0, -1, places & ((1 << ROW) - 1))
+
+
+def _units(shard: Shard, context: Context, made: Prepared, span: Span) -> Iterator[tuple[int, np.ndarray, fold.Rows]]:
+    """The units of some actors at a time, so that what is gathered of them stays in the caches: the first of these
+    actors, and the depth, times and places of each chain."""
     view, asked = shard.view, made.asked
     key = nothing(view) if made.held is None else over(made.held.arrays, np.zeros(0, np.uint8))
     sizes, seen = held(made.held)
@@ -180,7 +197,6 @@ def _general(shard: Shard, context: Context, made: Prepared, span: Span) -> Jour
     lines = Lines(time, bits, session, np.empty(room if len(sizes) else 0, np.int64), place)
     closed = np.zeros((2, room if by_session else 0), np.int64)
     unit = fold.Unit(COUNTS.index(asked.count), MODES.index(asked.mode), asked.timeout, sizes, seen)
-    found = []
     for begin, end in parts:
         starts, last = np.empty(end - begin + 1, np.int64), np.zeros(end - begin, np.int64)
         gather(
@@ -193,11 +209,7 @@ def _general(shard: Shard, context: Context, made: Prepared, span: Span) -> Jour
         space = fold.room(int(np.diff(starts).max(initial=0)), made.automaton)
         n = fold.journeys(lines, starts, made.automaton, unit, last, closed, space, rows)
         rows = fold.Rows(*(column[:n] for column in rows))
-        depth = asked.rules.steps - np.argmax(rows.times[:, ::-1] != NEVER, axis=1)
-        found.append(Journeys(
-            depth.astype(np.uint8), rows.times.T, _groups(made, rows, depth), rows.actor + begin, rows.until,
-        ))  # fmt: skip
-    return merged(found)
+        yield begin, asked.rules.steps - np.argmax(rows.times[:, ::-1] != NEVER, axis=1), rows
 
 
 def _parts(shard: Shard) -> tuple[list[tuple[int, int]], int]:

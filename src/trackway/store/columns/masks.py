@@ -60,6 +60,11 @@ class Masks:
             lanes.sort(key=_share)
         return Mask(lanes[0], lanes[1] if len(lanes) > 1 else nothing(self.view))
 
+    def rows(self, tree: exp.Expression) -> list[np.ndarray]:
+        """Whether each row of each run matches the tree of a condition."""
+        row = self._row(tree)
+        return [row(number, 0, run.rows) == TRUE for number, run in enumerate(self.view.runs)]
+
     def _by_column(self, parts: Sequence[Sequence[exp.Expression]]) -> list[str] | None:
         """The one or two columns that decide everything, the one with most parts first; None for other conditions."""
         reads = Counter[str]()

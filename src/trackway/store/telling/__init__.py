@@ -1,0 +1,1 @@
+"""Taking an answer apart: one actor, their events in order, and what a question makes of each."""
