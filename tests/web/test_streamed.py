@@ -78,6 +78,8 @@ def test_who_was_lost_is_a_list_that_can_be_kept_as_csv(crowd):
     csv = crowd.get(re.search(r'href="(/ask/funnel\.csv[^"]+)" download', listed)[1]).text
     assert len(csv.splitlines()) == 667
     assert listed.count('<section class="answer"') == 1, "the answer itself stays"
+    explained = crowd.get(re.search(r'<a href="(/explain/funnel\?[^"]+who=[^"]+)"', listed)[1], headers=HTML)
+    assert (explained.status_code, "Home" in explained.text) == (200, True), "and each of them can be explained"
 
 
 def test_a_list_that_there_is_not_is_told_below_the_answer(crowd):

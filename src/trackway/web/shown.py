@@ -126,10 +126,16 @@ def link_to(asked: Any, answer: Answer, items: Items) -> funnel.Link:
 def listed(asked: Any, items: Items, answer: Answer) -> dict[str, Any]:
     """What the template of a list of actors needs."""
     people = next((value for key, value in items if key == "people"), "")
+    question = without_people(items)
+
+    def explained(row: dict[str, Any], _dropped: bool) -> str:
+        who = urlencode([*question, ("who", row["actor"])], quote_via=quote, safe="/:,")
+        return f"/explain/{asked['type']}?{who}"
+
     return {
-        "table": plain_table(answer.rows), "totals": answer.totals, "rows": len(answer.rows),
+        "table": plain_table(answer.rows, explained), "totals": answer.totals, "rows": len(answer.rows),
         "cell": called(asked, people), "csv": address(asked["type"], "csv", items), "notes": answer.notes,
-        "back": address(asked["type"], "", without_people(items)),
+        "back": address(asked["type"], "", question),
     }  # fmt: skip
 
 

@@ -71,7 +71,7 @@ def plain_table(rows: Sequence[dict[str, Any]], link: funnel.Link = funnel.nowhe
     head = list(dict.fromkeys(name for row in rows[:MOST] for name in row if name != "intervals"))
     first = [name for name in head if name in NAMES or is_text(rows, name)]
     columns = first + [name for name in head if name not in first]
-    linked = {"entries", "sessions"} & set(head) or {"actors"}
+    linked = {"actor", "entries", "sessions"} & set(head) or {"actors"}
 
     def one(row: dict[str, Any], name: str) -> Cell:
         return Cell(cell(name, row), link(row, False) if name in linked and link is not funnel.nowhere else "")
