@@ -130,6 +130,14 @@ def test_numbers_in_notes_are_those_of_the_sample(columns):
     assert ask(made(asked), columns, now=0, sample=0.2).notes[0].startswith("In the sample: An actor counts in every")
 
 
+def test_an_experiment_of_a_sample_has_the_sizes_and_the_pace_of_all(columns):
+    exact, sampled = (ask(made(QUESTIONS["experiment"]), columns, now=0, sample=sample) for sample in (None, 0.25))
+    for of_all, some in zip(exact.totals["variants"][:3], sampled.totals["variants"][:3], strict=True):
+        assert some["variant"] == of_all["variant"]
+        assert some["intervals"]["actors"][0] <= of_all["actors"] <= some["intervals"]["actors"][1]
+    assert sampled.rows[0]["days_needed"] == pytest.approx(exact.rows[0]["days_needed"], rel=0.2)
+
+
 def test_the_halves_are_balanced():
     signs = np.array([[1 if group in half else -1 for group in range(GROUPS)] for half in HALVES])
     assert (signs @ signs.T == GROUPS * np.eye(len(HALVES))).all()

@@ -91,7 +91,7 @@ class Exposed:
 class Experiment(Query):
     """Variants against a control: intervals, always-valid and Bayesian too, corrected for their number."""
 
-    counts: ClassVar[frozenset[str]] = frozenset({"actors", "mixed", "open"})
+    counts: ClassVar[frozenset[str]] = frozenset({"actors", "counted", "mixed", "open"})
     exposure: Condition
     """The event by which an actor takes part; the first one in range decides."""
     variant: str
@@ -206,7 +206,7 @@ class Experiment(Query):
         seconds = (int(exposed.when.max()) - int(exposed.when.min())) / 1e6 if len(exposed.when) else 0.0
         rules = Rules(
             self.control, self.winsorize, self.before is not None, self.correction, self.alpha, self.power, self.effect,
-            self.split, seconds,
+            self.split, seconds, 1.0 if context.portion is None else context.portion.share,
         )  # fmt: skip
         rows, totals, notes = verdicts(self.metrics, exposed.values, over, rules)
         left = int(still.sum())

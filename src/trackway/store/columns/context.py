@@ -39,6 +39,8 @@ class Portion:
     """The part of the actors that is asked, when it is not all: ranges of the view's actors."""
 
     ranges: list[tuple[int, int]]
+    share: float = 1.0
+    """Of all actors."""
     narrowed: bool = False
     """Whether the range of the question was narrowed to what matches in this part."""
 

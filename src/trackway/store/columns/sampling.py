@@ -138,7 +138,7 @@ class Sampling:
 
     def _passes(self, new: Sequence[Range]) -> Context:
         """Fold all passes over the sample; the context whose `found` is what all groups together gave."""
-        portion = Portion([one for mine in self.ranges for one in mine])
+        portion = Portion([one for mine in self.ranges for one in mine], self.done)
         context = replace(self.context, portion=portion)
         parts: list[Any] = []
         for number in range(self.query.passes(context)):
@@ -182,15 +182,16 @@ class Sampling:
 
     def _judged(self, context: Context, sample: Sample) -> Result:
         """The answer of the sample, scaled to all actors, with the interval of every number."""
-        query = self.query
+        query, portion = self.query, context.portion or Portion([])
         with choosing() as choices:
             rows, totals, notes = query.answer(context.found, context)
         replicates = []
         for half in HALVES:
             self.limits.check()
             partial = query.merge([self.last[group] for group in sorted(half)])
+            part = replace(portion, share=portion.share * len(half) / GROUPS)
             with choosing(choices):
-                replicates.append(query.answer(partial, replace(context, found=partial))[:2])
+                replicates.append(query.answer(partial, replace(context, found=partial, portion=part))[:2])
         judge = Judge(query, sample)
         judged = judge.rows(rows, [replicate[0] for replicate in replicates])
         scaled = judge.totals(totals, [replicate[1] for replicate in replicates])

@@ -54,6 +54,8 @@ class Rules:
     split: Mapping[str, float]
     seconds: float
     """From the first to the last exposure."""
+    share: float = 1.0
+    """Of all actors, those that are asked."""
 
 
 def verdicts(
@@ -72,9 +74,10 @@ def verdicts(
             sizes = {"actors": len(mine), "counted": int((table[1, mine] > 0).sum())}
             rows.append(row(metric, label, sizes, samples, rules))
     concluded(rows, rules)
-    sizes = {label: len(variants[label]) for label in order}
-    totals: dict[str, Any] = {"actors": sum(sizes.values()), "variants": sizes}
-    totals["mismatch_p"] = rounded(inference.mismatch(list(sizes.values()), shares(order, rules)))
+    counts = [len(variants[label]) for label in order]
+    each = [{"variant": label, "actors": count} for label, count in zip(order, counts, strict=True)]
+    totals: dict[str, Any] = {"actors": sum(counts), "variants": each}
+    totals["mismatch_p"] = rounded(inference.mismatch(counts, shares(order, rules)))
     return rows, totals, doubts(totals, rules)
 
 
@@ -164,7 +167,7 @@ def concluded(rows: list[dict[str, Any]], rules: Rules) -> None:
         p = one.get("p_corrected", one["p_value"])
         one["p_corrected"] = p
         one["verdict"] = None if p is None else verdict(one, p < rules.alpha)
-        rate = one["actors"] / rules.seconds * DAY if rules.seconds else None
+        rate = one["actors"] / rules.share / rules.seconds * DAY if rules.seconds else None
         one["days_needed"] = rounded(one["needed"] / rate) if rate and one["needed"] else None
 
 
@@ -180,7 +183,7 @@ def doubts(totals: Mapping[str, Any], rules: Rules) -> list[str]:
     p = totals["mismatch_p"]
     if p is None or p >= DOUBTFUL:
         return []
-    sizes = ", ".join(f"{label} {count:,}" for label, count in totals["variants"].items())
+    sizes = ", ".join(f"{one['variant']} {one['actors']:,}" for one in totals["variants"])
     intended = " as intended" if rules.split else " if all were equally likely"
     said = f"The group sizes ({sizes}) would come about by chance{intended} with p = {p:.2g}"
     return [f"{said}: find out why before you believe the rest."]
