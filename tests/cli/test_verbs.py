@@ -295,7 +295,8 @@ trackway trace EVENT_ID goes on from here
 """
 
 
-def test_an_actor_is_printed_with_the_sentence_the_rules_and_each_event(trackway, filled):
+def test_an_actor_is_printed_with_the_sentence_the_rules_and_each_event(trackway, filled, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
     question = json.dumps(shop.FUNNEL | {"within": "1h"})
     code, out, _ = trackway("-C", filled, "explain-actor", "-", "bob", stdin=question)
     steady = re.sub(r"[\d.,]+ ms", "? ms", re.sub(r"lake version \d+", "lake version 1", out))

@@ -44,6 +44,7 @@ QUESTIONS = [
     {"type": "lifecycle", "every": "7d", **RANGE},
     {"type": "stickiness", "every": "1d", "window": "7d", "where": B},
     {"type": "stickiness", "show": "ratio", "every": "1d", "window": "3d", "by": ["x"], "top": None},
+    {"type": "distribution", "edges": [0, 1, 3, 100], "where": B, "by": ["country"], "top": None},
     {"type": "paths", "by": "country", "count": "journeys", "timeout": "2d", "top": None},
     {"type": "paths", "start": A, "steps": 3, "repeats": "keep", "within": "3d", "top": None},
     {"type": "paths", "end": B, "steps": 4, "top": None, **RANGE},
@@ -56,7 +57,7 @@ QUESTIONS = [
 def labelled(answer_rows, query):
     """What rows count, by what they say of themselves; rows that count nothing are left out."""
     groups = getattr(query, "by", None) or []
-    names = {"time", "step", "name", "cohort", "period", "from", "to", "active_intervals", *groups}
+    names = {"time", "step", "name", "cohort", "period", "from", "to", "active_intervals", "low", "high", *groups}
     found = Counter()
     for row in answer_rows:
         key = json.dumps({k: v for k, v in row.items() if k in names}, sort_keys=True)

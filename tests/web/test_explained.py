@@ -40,6 +40,13 @@ def test_events_lead_to_their_way_and_actors_to_their_page(client):
     assert all(client.get(link, headers=HTML).status_code == 200 for link in people)
 
 
+def test_the_actors_behind_a_number_lead_to_what_is_made_of_them(client):
+    page = client.get(f"/ask/funnel?{STEPS}&within=1d&people=step%3D2", headers=HTML).text
+    links = [link.replace("&amp;", "&") for link in re.findall(r'href="(/explain/[^"]+)"', page)]
+    assert [link.rpartition("who=")[2] for link in links] == ["bob", "ann"]
+    assert all("Converted" in client.get(link, headers=HTML).text for link in links)
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 def test_from_an_answer_to_one_actor_and_on_to_one_event(client):
     browser = Browser()
