@@ -16,6 +16,9 @@ WITHIN_DAYS = 7
 START_EVENT = "Signed Up"
 RETURN_EVENT = "Logged In"
 PERIODS = 8
+NODES = 5
+LEFT = "drop-off"
+"""Where a journey goes that has fewer nodes."""
 FILTER_EVENT = "Page Viewed"
 FILTER_PLAN = "pro"
 WEEK = 7 * DAY
@@ -59,6 +62,11 @@ QUESTIONS = (
             "every": "7d",
             "periods": PERIODS,
         },
+    ),
+    Question(
+        "paths",
+        "(step, from, to, actors): the first five different events in a row from the first sign-up on",
+        {"type": "paths", "start": f"event = '{START_EVENT}'", "steps": NODES, "top": None},
     ),
     Question(
         "filtered_count",

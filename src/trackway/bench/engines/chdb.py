@@ -12,6 +12,8 @@ import pyarrow as pa
 from trackway.bench.questions import (
     FILTER_EVENT,
     FILTER_PLAN,
+    LEFT,
+    NODES,
     PERIODS,
     RETURN_EVENT,
     START_EVENT,
@@ -50,6 +52,19 @@ RETENTION_ARRAYS = f"""select cohort, period, count() from (
   )
 ) where period < {PERIODS} group by cohort, period order by cohort, period"""
 
+PATHS = f"""select edge.1, edge.2, edge.3, count() from (
+  select arrayJoin(arrayMap(
+    k -> (k, nodes[k], if(k < length(nodes), nodes[k + 1], '{LEFT}')), range(1, least(length(nodes), {NODES - 1}) + 1)
+  )) as edge
+  from (
+    select minIf(time, {STARTED}) as start, groupArray((time, event::String)) as line,
+      arraySlice(arrayCompact(arrayMap(
+        one -> one.2, arraySort(one -> one.1, arrayFilter(one -> one.1 >= start, line)))), 1, {NODES}) as nodes
+    from bench.events {{where}} group by actor having countIf({STARTED}) > 0
+  )
+) group by edge"""
+STARTERS = f"where actor in (select actor from bench.events where {STARTED})"
+
 TEXTS: dict[str, dict[str, str]] = {
     "funnel": {
         "windowFunnel": FUNNEL,
@@ -62,6 +77,11 @@ TEXTS: dict[str, dict[str, str]] = {
         ) group by day order by day settings optimize_aggregation_in_order = 1""",
     },
     "retention": {"join": RETENTION_JOIN, "arrays": RETENTION_ARRAYS},
+    "paths": {
+        "arrays": PATHS.format(where=""),
+        "arrays, aggregation in order": f"{PATHS.format(where='')} settings optimize_aggregation_in_order = 1",
+        "arrays of those who signed up": PATHS.format(where=STARTERS),
+    },
     "filtered_count": {
         "group by": f"""select toDate(time) as day, country, count() from bench.events
         where event = '{FILTER_EVENT}' and plan = '{FILTER_PLAN}' group by day, country order by day, country"""

@@ -9,6 +9,8 @@ from typing import Any
 from trackway.bench.questions import (
     FILTER_EVENT,
     FILTER_PLAN,
+    LEFT,
+    NODES,
     PERIODS,
     RETURN_EVENT,
     START_EVENT,
@@ -61,6 +63,17 @@ select cohort, period, count(*) from (
   from events join firsts using (actor) where event = '{RETURN_EVENT}' and time > start
 ) where period < {PERIODS} group by cohort, period"""
 
+PATHS = f"""with
+firsts as (select actor, min(time) as start from events where event = '{START_EVENT}' group by actor),
+line as (
+  select actor, time, event, lag(event) over (partition by actor order by time) as before
+  from events join firsts using (actor) where time >= start),
+nodes as (
+  select event, row_number() over one as step, lead(event) over one as after
+  from line where before is distinct from event window one as (partition by actor order by time))
+select step, event::varchar, coalesce(after::varchar, '{LEFT}'), count(*)
+from nodes where step < {NODES} group by all"""
+
 TEXTS: dict[str, dict[str, str]] = {
     "funnel": {"asof joins": FUNNEL_ASOF, "window functions": FUNNEL_WINDOWS},
     "daily_uniques": {
@@ -69,6 +82,7 @@ TEXTS: dict[str, dict[str, str]] = {
         group by day""",
     },
     "retention": {"join, count distinct": RETENTION_JOIN, "join, distinct": RETENTION_DISTINCT},
+    "paths": {"window functions": PATHS},
     "filtered_count": {
         "group by": f"""select time::date as day, country, count(*) from events
         where event = '{FILTER_EVENT}' and plan = '{FILTER_PLAN}' group by day, country"""

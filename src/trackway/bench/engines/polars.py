@@ -9,6 +9,8 @@ from typing import Any
 from trackway.bench.questions import (
     FILTER_EVENT,
     FILTER_PLAN,
+    LEFT,
+    NODES,
     PERIODS,
     RETURN_EVENT,
     START_EVENT,
@@ -36,6 +38,7 @@ class Engine:
             "funnel": self._funnel,
             "daily_uniques": self._daily_uniques,
             "retention": self._retention,
+            "paths": self._paths,
             "filtered_count": self._filtered_count,
         }
 
@@ -106,6 +109,19 @@ class Engine:
             .filter(pl.col("period") < PERIODS)
         )
         return returns.unique().group_by("cohort", "period").len().collect()
+
+    def _paths(self) -> Any:
+        pl = self._pl
+        event, actor = pl.col("event"), pl.col("actor")
+        events = self._frame.lazy()
+        firsts = events.filter(event == START_EVENT).group_by("actor").agg(pl.col("time").min().alias("start"))
+        line = events.join(firsts, on="actor", maintain_order="left").filter(pl.col("time") >= pl.col("start"))
+        changes = (event != event.shift()) | (actor != actor.shift())
+        nodes = line.filter(changes.fill_null(value=True)).select("actor", event.cast(pl.String))
+        step = pl.int_range(pl.len()).over("actor") + 1
+        after = pl.when(actor == actor.shift(-1)).then(event.shift(-1)).fill_null(LEFT)
+        edges = nodes.select(step.alias("step"), "event", after.alias("after")).filter(pl.col("step") < NODES)
+        return edges.group_by("step", "event", "after").len().collect()
 
     def _filtered_count(self) -> Any:
         pl = self._pl

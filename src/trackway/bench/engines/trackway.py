@@ -76,6 +76,8 @@ class Engine:
             return sorted(
                 (_day(row["cohort"]), row["period"], row["returned"]) for row in answer.rows if row["returned"]
             )
+        if question == "paths":
+            return sorted((row["step"], row["from"], row["to"], row["value"]) for row in answer.rows)
         if question == "filtered_count":
             return sorted((_day(row["time"]), row["country"], row["value"]) for row in answer.rows if row["value"])
         return sorted((_day(row["time"]), row["value"]) for row in answer.rows)
