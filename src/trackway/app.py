@@ -23,7 +23,7 @@ from trackway.plan.config import Plan, component, read
 from trackway.plan.naming import Cohort, Naming
 from trackway.sources.file import File
 from trackway.store.as_of import version_of
-from trackway.store.columns.ask import Asking, answers, ask, estimate
+from trackway.store.columns.ask import Asking, How, answers, ask, estimate
 from trackway.store.columns.cost import Cost
 from trackway.store.columns.limits import Limits
 from trackway.store.columns.people import Cell
@@ -173,7 +173,7 @@ class Workspace:
             raise QuestionError(str(error), path="deadline") from error
         return Limits(project.memory.bytes if project.memory else None, self.data, chosen)
 
-    def _how(self, as_of: str | int | None, limits: Limits | None) -> dict[str, Any]:
+    def _how(self, as_of: str | int | None, limits: Limits | None) -> How:
         """As of when, in which calendar and within which limits a question is asked."""
         now, zone = time.time_ns() // 1_000, self.plan.project.timezone
         version = version_of(self.lake, as_of, zone=zone, now=now)

@@ -27,7 +27,7 @@ def told(tmp_path):
         lake = store(Lake(folder / "lake"), story)
         identify(lake, facts)
         query = component("queries", question, "question")
-        asking = Asking.of(query, Columns(folder / "columns", lake), "UTC", None, None, None, None, None)
+        asking = Asking.of(query, Columns(folder / "columns", lake))
         return explain(asking, actor, most)
 
     return of

@@ -68,7 +68,7 @@ def labelled(answer_rows, query):
 
 
 def asking_of(columns, question):
-    return Asking.of(component("queries", question, "question"), columns, "UTC", None, None, None, None, None)
+    return Asking.of(component("queries", question, "question"), columns)
 
 
 EVERYTHING = {"type": "trend", "by": ["x", "country"]}

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import duckdb
 import pyarrow as pa
@@ -38,33 +38,37 @@ from trackway.store.derived.reference import attach
 ENGINES = ("columns", "sql")
 
 
-def ask(  # noqa: PLR0913
-    query: Query,
-    columns: Columns,
-    *,
-    zone: str = "UTC",
-    now: int | None = None,
-    engine: str = "columns",
-    version: int | None = None,
-    naming: Naming | None = None,
-    sample: str | float | None = None,
-    limits: Limits | None = None,
-    cell: Cell | None = None,
-    precisions: Mapping[str, int] | None = None,
-) -> Answer:
-    """The answer to a question as of a lake version (default: now).
+class How(TypedDict, total=False):
+    """As of when, in which calendar and within which limits a question is asked; all may be left out."""
 
-    `zone` is the calendar of days and weeks; `now` (microseconds, default: the clock) what `-30d` counts from;
-    `naming` are the expressions, sessions and cohorts of the file; `sample` asks only so many actors
-    (`sampling.share_of`) and gives every number an interval; a `cell` asks for its actors instead; `precisions`
-    (source -> microseconds) is how exactly times are stated. `stands_on` says the lake version, how many events
-    and actors were there, whether it is exact, how long it took and which engine answered. Raises ConditionError
-    or QuestionError; TooSparse for a sample that says nothing, TooSlow and Cancelled as `limits` have it.
+    zone: str
+    """The calendar of days and weeks, UTC when left out."""
+    now: int | None
+    """What `-30d` counts from, microseconds; else the clock."""
+    version: int | None
+    """The lake version; else the newest."""
+    naming: Naming | None
+    """The expressions, sessions and cohorts of the file."""
+    limits: Limits | None
+    precisions: Mapping[str, int]
+    """How exactly each source states its times, microseconds."""
+
+
+def ask(
+    query: Query, columns: Columns, *, engine: str = "columns", sample: str | float | None = None,
+    cell: Cell | None = None, **how: Unpack[How],
+) -> Answer:  # fmt: skip
+    """The answer to a question.
+
+    `sample` asks only so many actors (`sampling.share_of`) and gives every number an interval; a `cell` asks for its
+    actors instead. `stands_on` says the lake version, how many events and actors were there, whether it is exact, how
+    long it took and which engine answered. Raises ConditionError or QuestionError; TooSparse for a sample that says
+    nothing, TooSlow and Cancelled as `limits` have it.
     """
     begin = time.perf_counter()
     if engine not in ENGINES:
         raise QuestionError(f"no engine '{engine}'", path="engine", hint="columns or sql")
-    asking = replace(Asking.of(query, columns, zone, now, version, naming, limits, precisions), cell=cell)
+    asking = replace(Asking.of(query, columns, **how), cell=cell)
     context = asking.context() if engine == "columns" else None
     if sample is not None and cell is not None:
         raise QuestionError("a sample lists nobody", path="sample", hint="ask for people without a sample")
@@ -76,17 +80,8 @@ def ask(  # noqa: PLR0913
     return answer
 
 
-def answers(  # noqa: PLR0913
-    query: Query,
-    columns: Columns,
-    *,
-    zone: str = "UTC",
-    now: int | None = None,
-    version: int | None = None,
-    naming: Naming | None = None,
-    shares: Sequence[float] | None = None,
-    limits: Limits | None = None,
-    precisions: Mapping[str, int] | None = None,
+def answers(
+    query: Query, columns: Columns, *, shares: Sequence[float] | None = None, **how: Unpack[How]
 ) -> Iterator[Answer]:
     """Better and better answers to a question: from samples of growing size, the last one exact.
 
@@ -94,26 +89,16 @@ def answers(  # noqa: PLR0913
     columns, or from a sample, has one answer. Raises as `ask` does.
     """
     begin = time.perf_counter()
-    asking = Asking.of(query, columns, zone, now, version, naming, limits, precisions)
+    asking = Asking.of(query, columns, **how)
     context = asking.context()
     for answer in iter([asking.by_sql()]) if context is None else asking.refined(context, shares):
         answer.stands_on["elapsed_ms"] = round((time.perf_counter() - begin) * 1000, 1)
         yield answer
 
 
-def estimate(  # noqa: PLR0913
-    query: Query,
-    columns: Columns,
-    *,
-    zone: str = "UTC",
-    now: int | None = None,
-    version: int | None = None,
-    naming: Naming | None = None,
-    limits: Limits | None = None,
-    precisions: Mapping[str, int] | None = None,
-) -> Cost:
+def estimate(query: Query, columns: Columns, **how: Unpack[How]) -> Cost:
     """What it will cost to ask a question exactly. Raises ConditionError or QuestionError."""
-    asking = Asking.of(query, columns, zone, now, version, naming, limits, precisions)
+    asking = Asking.of(query, columns, **how)
     context = asking.context()
     return asking.cost_by_sql() if context is None else by_columns(query, context, asking.limits)
 
@@ -133,14 +118,14 @@ class Asking:
     precisions: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(  # noqa: PLR0913, PLR0917
-        cls, query: Query, columns: Columns, zone: str, now: int | None, version: int | None, naming: Naming | None,
-        limits: Limits | None, precisions: Mapping[str, int] | None,
-    ) -> Asking:  # fmt: skip
+    def of(cls, query: Query, columns: Columns, **how: Unpack[How]) -> Asking:
         """With what was left open filled in."""
-        now = time.time_ns() // 1_000 if now is None else now
-        naming = (naming or Naming()).beside(query.naming)
-        return cls(query, columns, zone, now, version, naming, limits or Limits(), precisions=precisions or {})
+        now, naming = how.get("now"), how.get("naming") or Naming()
+        return cls(
+            query, columns, how.get("zone", "UTC"), time.time_ns() // 1_000 if now is None else now,
+            how.get("version"), naming.beside(query.naming), how.get("limits") or Limits(),
+            precisions=how.get("precisions") or {},
+        )  # fmt: skip
 
     # ── by the columns ──────────────────────────────────────────────────────────────────────────────
 
