@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
@@ -150,7 +151,8 @@ def following(start: int, every: Duration, zone: str = "UTC") -> int:
     return min(start + every.micros, midnight)
 
 
-def intervals(start: int, end: int, every: Duration, zone: str = "UTC", most: int = 100_000) -> list[int]:
+@lru_cache(maxsize=16)
+def intervals(start: int, end: int, every: Duration, zone: str = "UTC", most: int = 100_000) -> tuple[int, ...]:
     """The starts of all intervals that touch [start, end), and the end of the last one.
 
     At most `most` intervals; more raise ValueError, since nobody reads such a chart.
@@ -162,4 +164,4 @@ def intervals(start: int, end: int, every: Duration, zone: str = "UTC", most: in
         edges.append(following(edges[-1], every, zone))
     if len(edges) == 1:
         edges.append(following(edges[0], every, zone))
-    return edges
+    return tuple(edges)

@@ -220,8 +220,9 @@ class Funnel(Query):
 
     def _rows(self, table: Journeys, labels: dict[str, Any]) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
+        reached = [table.there(k) for k in range(len(self.steps))]
         for k, (name, before) in enumerate(zip(self._step_names(), self._before(), strict=True)):
-            there = table.there(k) if k else np.arange(len(table.depth))
+            there = reached[k]
             whole = median(table.moments[k, there] - table.moments[0, there]) if k else None
             last = median(table.moments[k, there] - table.moments[before - 1, there]) if before > 1 else whole
             actors = len(there) if self.count == "actors" else table.actors(there)
@@ -229,7 +230,7 @@ class Funnel(Query):
             rows.append(
                 {"step": k + 1, "name": name, **labels} | self._row(
                     len(there), actors, whole, last,
-                    len(table.depth) or None, len(table.there(before - 1)) or None if before else None, limits,
+                    len(table.depth) or None, len(reached[before - 1]) or None if before else None, limits,
                 )
             )  # fmt: skip
         return rows

@@ -21,9 +21,9 @@ formula = "signups / visitors"
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 import pyarrow as pa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -77,11 +77,16 @@ class Named(BaseModel):
     """Only events for which this and the `where` of the question are true."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One window and group, before it is written down."""
+class Row(NamedTuple):
+    """One window and group, before it is written down; rows are in the order of their first four."""
 
     window: int
+    missing: int
+    """1 when the value is no number: after those that are."""
+    descending: float
+    """Largest values first."""
+    rank: int
+    """The place of the group in the order of groups."""
     key: Key | None
     values: list[Any]
     before: Any
@@ -292,7 +297,7 @@ class Trend(Query):
         """Rows, totals and notes, however they were counted."""
         frame, zone = asked.frames[0], asked.context.zone
         rows = self._rows(asked, tables)
-        moments = {row.window: iso(frame.edges[frame.lead + row.window], zone) for row in rows}
+        moments = {window: iso(frame.edges[frame.lead + window], zone) for window in {row.window for row in rows}}
         labels = {key: self._labels(key, asked) for key in {row.key for row in rows}}
         written = [
             {"time": moments[row.window], **self._keys(row.values, row.before), **labels[row.key]} for row in rows
@@ -327,16 +332,16 @@ class Trend(Query):
             last = frame.shown - 1 if self.to is not None or self._fixed else max(seen)
             cells = {(window, ()): None for window in range(first, last + 1)}
         nothing = [part.measure.nothing for part in asked.parts]
+        keys = sorted({key for _, key in cells}, key=lambda key: (key is None, *map(sortable, key or ())))
+        rank = {key: place for place, key in enumerate(keys)}
+        read = [[(table.values.get, none) for table, none in zip(some, nothing, strict=True)] for some in tables.of]
         rows = []
-        for window, key in cells:
-            values, *earlier_ = (
-                [table.values.get((window, key), none) for table, none in zip(some, nothing, strict=True)]
-                for some in tables.of
-            )
-            rows.append(Row(window, key, values, self._before(asked, window, earlier_)))
-        order = {key: (key is None, *map(sortable, key or ())) for key in {row.key for row in rows}}
-        values_ = {id(row): _descending(self._value(row.values)) for row in rows}
-        return sorted(rows, key=lambda row: (row.window, values_[id(row)], order[row.key]))
+        for place in cells:
+            values, *earlier_ = ([get(place, none) for get, none in some] for some in read)
+            window, key = place
+            before = self._before(asked, window, earlier_)
+            rows.append(Row(window, *_descending(self._value(values)), rank[key], key, values, before))
+        return sorted(rows)
 
     def _before(self, asked: Breakdown, window: int, values: list[list[Any]]) -> Any:
         """The value of the earlier interval; None when there is none, such as an hour that the clock skipped."""

@@ -87,6 +87,14 @@ class Control:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._engine = _engine(path)
         try:
+            self._prepare(path)
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self, path: Path) -> None:
+        """Make what is missing, and check the format."""
+        try:
             Row.metadata.create_all(self._engine)
             found = int(self.get("format") or FORMAT)
             if self.get("format") is None:

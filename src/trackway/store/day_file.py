@@ -55,6 +55,7 @@ class DayFile:
         first, self.date, _ = path.name.split(".")
         self.first = int(first)
         self._idle: list[sqlite3.Connection] = []
+        self._closed = False
         self._lock = threading.Lock()
 
     @classmethod
@@ -166,8 +167,10 @@ class DayFile:
             return db.execute("SELECT source, key, value FROM cursors").fetchall()
 
     def close(self) -> None:
-        """Close what is open; the last connection of the last process folds the WAL into the file."""
+        """Close what is open, and what is in use as soon as it is given back; the last connection of the last process
+        folds the WAL into the file."""
         with self._lock:
+            self._closed = True
             while self._idle:
                 self._idle.pop().close()
 
@@ -190,7 +193,10 @@ class DayFile:
                 db.close()
                 raise
             with self._lock:
-                self._idle.append(db)
+                if self._closed:
+                    db.close()
+                else:
+                    self._idle.append(db)
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(

@@ -123,7 +123,7 @@ class Context:
         if every is None:
             return [span.start, max(span.end, span.start + 1)]
         try:
-            return intervals(span.start, span.end, every, self.zone)
+            return list(intervals(span.start, span.end, every, self.zone))
         except (ValueError, OverflowError) as error:
             raise QuestionError(str(error), path="every", hint="choose a longer interval or a shorter range") from error
 

@@ -49,7 +49,9 @@ class Journeys:
 
     def there(self, step: int) -> np.ndarray:
         """The rows whose chain has a step, counted from 0."""
-        return np.flatnonzero((self.depth > step) & (self.moments[step] != NEVER))
+        deep = np.flatnonzero(self.depth > step) if step else np.arange(len(self.depth))
+        moments = self.moments[step]
+        return deep if moments.min(initial=0) != NEVER else deep[moments[deep] != NEVER]
 
     def actors(self, rows: np.ndarray | None = None) -> int:
         """How many actors some rows (all) are of; the rows of one actor stand together."""

@@ -64,6 +64,19 @@ def extreme(known: np.ndarray, kind: int) -> float:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def numeric(place: np.ndarray, code: np.ndarray, ends: np.ndarray, values: np.ndarray) -> int:
+    """Move the events that have a number to the front, and the `ends` of actors with them; returns how many."""
+    kept, i = 0, 0
+    for actor in range(len(ends)):
+        while i < ends[actor]:
+            place[kept], code[kept] = place[i], code[i]
+            kept += np.isfinite(values[code[i]])
+            i += 1
+        ends[actor] = kept
+    return kept
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def apart(
     place: np.ndarray, code: np.ndarray, ends: np.ndarray, size: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numba import carray, njit
 
-from trackway.store.columns.folds.reading import inside, longest, pick, together
+from trackway.store.columns.folds.bitmaps import few
+from trackway.store.columns.folds.reading import inside, longest, pick, scratch, together
 from trackway.store.columns.lanes import pointer
 
 
@@ -28,13 +29,16 @@ def gather(  # noqa: PLR0913, PLR0917
     `place` becomes interval times `size` plus group. Filled only when they have room: `code` with the codes of a
     column, `time` and `tie` with those of the event, `ends[a - begin]` with the number of events up to actor `a`.
     """
-    room = longest(lo, hi, first[begin], first[end])
-    rows, marks = np.empty(room, np.int64), np.empty(room, np.uint16)
+    rows, flags, words = scratch(longest(lo, hi, first[begin], first[end]))
+    some, some_also = few(mask), few(also)
     total, actor, s = 0, begin, first[begin]
     while s < first[end]:
         after, r = together(run, lo, hi, s, first[end]), run[s]
         last = hi[after - 1]
-        n = pick(mask_at[r], mask_like, mask, also_at[r], also_like, also, lo[s], last, rows, marks)
+        n = pick(
+            mask_at[r], mask_like, mask, some, also_at[r], also_like, also, some_also, lo[s], last,
+            rows, flags, words,
+        )  # fmt: skip
         times = carray(pointer(time_at[r], time_like), last)
         if cut:
             n = inside(times, start, stop, rows, n)

@@ -12,13 +12,10 @@ Bounds of a match are `stretch << 40 | row`, which grow in the order of an actor
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
-from numba import carray, njit, types
-from numba.extending import intrinsic
+from numba import carray, njit
 
+from trackway.store.columns.folds.bitmaps import lowest
 from trackway.store.columns.folds.reading import earliest
 from trackway.store.columns.lanes import pointer
 
@@ -27,16 +24,6 @@ STRETCH = 40
 """Bits of a row within its run; the stretch stands above them."""
 FIRST, FIRST_OF_ALL, LAST, LAST_OF_ALL = 0, 1, 2, 3
 ROOM = 64
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def lowest(_context: Any, _positions: Any) -> Any:
-    """The smallest position of a set that is not empty: one instruction."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.int64(types.int64), generate
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

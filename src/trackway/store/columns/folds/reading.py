@@ -1,8 +1,6 @@
 """What every fold does with rows: reads the bits of an event, and finds the rows that matter.
 
-Where the order of an actor's events plays no part, stretches that lie one behind the other are read as one block,
-and rows with a bit are written down by a loop that never guesses: whether the next event matters is as good
-as random, and a wrong guess costs more than reading ten events.
+Stretches that lie one behind the other are read as one block, of which only the rows with a bit are visited.
 """
 
 from __future__ import annotations
@@ -10,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import carray, njit
 
+from trackway.store.columns.folds.bitmaps import WORD, bitmap, few, lowest, room
 from trackway.store.columns.lanes import pointer
 
 BLOCK = 4096
@@ -34,6 +33,12 @@ def longest(lo: np.ndarray, hi: np.ndarray, begin: int, end: int) -> int:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def scratch(rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What `pick` needs for a block of so many rows: the rows, flags and words."""
+    return np.empty(rows, np.int64), np.empty((2, room(rows)), np.uint8), np.empty(room(rows) // WORD, np.int64)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def together(run: np.ndarray, lo: np.ndarray, hi: np.ndarray, s: int, end: int) -> int:
     """The stretch after the last of those that make one block with stretch `s`."""
     after = s + 1
@@ -44,33 +49,28 @@ def together(run: np.ndarray, lo: np.ndarray, hi: np.ndarray, s: int, end: int) 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def pick(  # noqa: PLR0913, PLR0917
-    table_at: int, table_like: np.ndarray, table: np.ndarray, also_at: int, also_like: np.ndarray, also: np.ndarray,
-    lo: int, hi: int, rows: np.ndarray, marks: np.ndarray,
+    table_at: int, table_like: np.ndarray, table: np.ndarray, some: np.ndarray,
+    also_at: int, also_like: np.ndarray, also: np.ndarray, some_also: np.ndarray,
+    lo: int, hi: int, rows: np.ndarray, flags: np.ndarray, words: np.ndarray,
 ) -> int:  # fmt: skip
-    """Write down the rows of [lo, hi) with a bit, and their bits; returns how many.
+    """Write down the rows of [lo, hi) that have the bit of a single condition; returns how many.
 
-    The bits are those of one column, and (with a table `also`) of another one at the same time. Without a
-    table, all rows are written down, and no bits.
+    The bit is that of one column, and (with a table `also`) of another one at the same time; `some` and `some_also`
+    are their `bitmaps.few`. Without a table, all rows are written down. `flags` and `words` are scratch.
     """
-    codes = carray(pointer(table_at, table_like), hi)
-    others = carray(pointer(also_at, also_like), hi)
-    n = 0
     if len(table) == 0:
         for i in range(lo, hi):
             rows[i - lo] = i
-        n = hi - lo
-    elif len(also) == 0:
-        for i in range(lo, hi):
-            mark = table[codes[i]]
-            rows[n] = i
-            marks[n] = mark
-            n += mark != 0
-    else:
-        for i in range(lo, hi):
-            mark = table[codes[i]] & also[others[i]]
-            rows[n] = i
-            marks[n] = mark
-            n += mark != 0
+        return hi - lo
+    codes, others = carray(pointer(table_at, table_like), hi), carray(pointer(also_at, also_like), hi)
+    bitmap(codes[lo:hi], table, some, others[lo:hi] if len(also) else others[:0], also, some_also, 0, flags, words)
+    n = 0
+    for place in range(room(hi - lo) // WORD):
+        word = words[place]
+        while word:
+            rows[n] = lo + place * WORD + lowest(word)
+            word &= word - 1
+            n += 1
     return n
 
 
@@ -118,12 +118,15 @@ def ends(  # noqa: PLR0913, PLR0917
     Without such an event, the first is after the last.
     """
     first, last = stop, start - 1
-    room = longest(lo, hi, begin, end)
-    rows, marks = np.empty(room, np.int64), np.empty(room, np.uint16)
+    rows, flags, words = scratch(longest(lo, hi, begin, end))
+    some, some_also = few(mask), few(also)
     s = begin
     while s < end:
         after, r = together(run, lo, hi, s, end), run[s]
-        n = pick(mask_at[r], mask_like, mask, also_at[r], also_like, also, lo[s], hi[after - 1], rows, marks)
+        n = pick(
+            mask_at[r], mask_like, mask, some, also_at[r], also_like, also, some_also, lo[s], hi[after - 1],
+            rows, flags, words,
+        )  # fmt: skip
         times = carray(pointer(time_at[r], time_like), hi[after - 1])
         for p in range(n):
             time = times[rows[p]]

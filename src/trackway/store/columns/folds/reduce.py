@@ -74,11 +74,22 @@ def keyed(  # noqa: PLR0913, PLR0917
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def leading(  # noqa: PLR0913, PLR0917
+    place: np.ndarray, code: np.ndarray, n: int, rank: np.ndarray, below: int, out: np.ndarray
+) -> None:
+    """Count ranks by place and their first digit, that above bit `below`; a negative rank is none."""
+    for i in range(n):
+        found = rank[code[i]]
+        if found >= 0:
+            out[place[i], found >> below] += 1
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def ranked(  # noqa: PLR0913, PLR0917
     place: np.ndarray, code: np.ndarray, n: int, rank: np.ndarray, size: int, lead: int, reach: int, intervals: int,
     prefix: np.ndarray, above: int, below: int, out: np.ndarray,
 ) -> None:  # fmt: skip
-    """Count ranks by slot, target and the next digit of the rank: one step of a selection by digits.
+    """Count ranks by slot, target and a further digit of the rank: one step of a selection by digits.
 
     An event counts in the window of its interval and of the `reach - 1` after it (slot: shown interval and group),
     and, when it is not before the range, in the last slot, which is the whole. Only ranks whose digits so far
@@ -89,12 +100,21 @@ def ranked(  # noqa: PLR0913, PLR0917
         found = rank[code[i]]
         if found < 0:
             continue
-        interval, group = place[i] // size, place[i] % size
         head, digit = found >> above, (found >> below) & digits
-        for window in range(max(interval, lead), min(interval + reach, intervals)):
-            slot = (window - lead) * size + group
-            for target in range(out.shape[1]):
-                out[slot, target, digit] += prefix[slot, target] == head
-        if interval >= lead:
-            for target in range(out.shape[1]):
-                out[whole, target, digit] += prefix[whole, target] == head
+        slot, until = place[i] - lead * size, place[i] - lead * size + 1
+        if slot >= 0:
+            tally(prefix, whole, head, digit, out)
+        if reach > 1:
+            interval, group = place[i] // size, place[i] % size
+            slot = (max(interval, lead) - lead) * size + group
+            until = (min(interval + reach, intervals) - lead) * size
+        for window in range(slot, until, size):
+            tally(prefix, window, head, digit, out)
+
+
+@njit(cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator]
+def tally(prefix: np.ndarray, slot: int, head: int, digit: int, out: np.ndarray) -> None:
+    """Count a digit for each target of a slot whose prefix it continues."""
+    for target in range(out.shape[1]):
+        if prefix[slot, target] == head:
+            out[slot, target, digit] += 1

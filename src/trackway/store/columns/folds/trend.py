@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import carray, njit
 
-from trackway.store.columns.folds.reading import earliest, inside, longest, pick, together
+from trackway.store.columns.folds.bitmaps import few
+from trackway.store.columns.folds.reading import earliest, inside, longest, pick, scratch, together
 from trackway.store.columns.lanes import pointer
 
 
@@ -22,12 +23,15 @@ def events(  # noqa: PLR0913, PLR0917
 
     `cut` says whether there may be events outside.
     """
-    room = longest(lo, hi, first[begin], first[end])
-    rows, marks = np.empty(room, np.int64), np.empty(room, np.uint16)
+    rows, flags, words = scratch(longest(lo, hi, first[begin], first[end]))
+    some, some_also = few(mask), few(also)
     s = first[begin]
     while s < first[end]:
         after, r = together(run, lo, hi, s, first[end]), run[s]
-        n = pick(mask_at[r], mask_like, mask, also_at[r], also_like, also, lo[s], hi[after - 1], rows, marks)
+        n = pick(
+            mask_at[r], mask_like, mask, some, also_at[r], also_like, also, some_also, lo[s], hi[after - 1],
+            rows, flags, words,
+        )  # fmt: skip
         if cut:
             n = inside(carray(pointer(time_at[r], time_like), hi[after - 1]), start, stop, rows, n)
         groups = carray(pointer(group_at[r], group_like), hi[after - 1])

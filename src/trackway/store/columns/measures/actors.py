@@ -98,18 +98,27 @@ class PerActor(Flat):
         for chunk in self.reads.chunks(shard, by_actor=True):
             place, code = chunk.place[: chunk.events], chunk.code[: chunk.events]
             count += np.bincount(place, minlength=len(count))
-            windows.append(self._entries(place, code, chunk.ends, size, frame.lead, frame.reach, frame.intervals))
-            inside = place >= frame.lead * size
-            ends = np.concatenate([[0], np.cumsum(inside)])[chunk.ends]
+            place, code, ends = self._telling(place, code, chunk.ends)
+            windows.append(self._entries(place, code, ends, size, frame.lead, frame.reach, frame.intervals))
             if frame.lead:
-                code = code[inside] if len(code) else code
-            nowhere = np.zeros(int(inside.sum()), np.int64)
-            whole.append(self._entries(nowhere, code, ends, 1, 0, 1, 1))
+                inside = place >= frame.lead * size
+                ends = np.concatenate([[0], np.cumsum(inside)])[ends]
+                place, code = place[inside], code[inside] if len(code) else code
+            whole.append(self._entries(np.zeros(len(place), np.int64), code, ends, 1, 0, 1, 1))
         return (
             Places.of([count]),
             self._partial(Entries.joined(windows), (frame.intervals + 1) * size),
             self._partial(Entries.joined(whole), 2),
         )
+
+    def _telling(
+        self, place: np.ndarray, code: np.ndarray, ends: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The events that say something of their actor: of most statistics, those that have a number."""
+        if self.inner.name not in OF_NUMBERS:
+            return place, code, ends
+        kept = kernel.numeric(place, code, ends, self._values)
+        return place[:kept], code[:kept], ends
 
     def _entries(self, place: np.ndarray, code: np.ndarray, ends: np.ndarray, *windows: int) -> Entries:
         share = self.inner.share
@@ -181,6 +190,8 @@ class PerActor(Flat):
         ]
 
 
+OF_NUMBERS = frozenset({"average", "min", "max", "quantile"})
+"""Statistics that an actor without numbers does not have."""
 KINDS = {
     "events": kernel.EVENTS, "sum": kernel.SUM, "average": kernel.AVERAGE, "min": kernel.LOW, "max": kernel.HIGH,
     "quantile": kernel.QUANTILE, "distinct": kernel.DISTINCT,

@@ -51,17 +51,27 @@ class Places:
 
 
 def united(parts: Iterable[Places], how: Sequence[np.ufunc]) -> Places:
-    """Partials put together, each column in its way; in every order the same."""
+    """Partials put together, each column in its way; in every order the same. Places ascend in every partial."""
     some = list(parts)
-    place, index = np.unique(np.concatenate([part.place for part in some]), return_inverse=True)
+    place = _every([part.place for part in some])
     out = []
     for number, join in enumerate(how):
-        column = np.concatenate([part.columns[number] for part in some])
+        column = some[0].columns[number]
         start = 0 if join is np.add else np.iinfo(column.dtype).max
         array = np.full((len(place), *column.shape[1:]), start, column.dtype)
-        join.at(array, index, column)
+        for part in some:
+            at = np.searchsorted(place, part.place)
+            array[at] = join(array[at], part.columns[number])
         out.append(array)
     return Places(place, tuple(out))
+
+
+def _every(places: Sequence[np.ndarray]) -> np.ndarray:
+    """All places of some ascending ones, ascending."""
+    seen = np.zeros(max((int(place[-1]) + 1 for place in places if len(place)), default=0), np.bool_)
+    for place in places:
+        seen[place] = True
+    return np.flatnonzero(seen)
 
 
 def trailing(array: np.ndarray, frame: Frame) -> np.ndarray:

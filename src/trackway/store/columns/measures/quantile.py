@@ -14,7 +14,7 @@ import numpy as np
 
 from trackway.model.statistic import Statistic
 from trackway.store.columns.folds import reduce
-from trackway.store.columns.measures.cells import Cells, Places, cells, refuse, united
+from trackway.store.columns.measures.cells import Cells, Places, cells, refuse, trailing, united
 from trackway.store.columns.measures.flat import Flat
 from trackway.store.columns.measures.numbers import ranks
 from trackway.store.columns.view import Shard
@@ -100,17 +100,29 @@ class Quantile(Flat):
     def fold(self, shard: Shard) -> Selection:
         """Counts of the next digit."""
         frame, size, state = self.reads.frame, self.reads.size, self._known
-        above = 63 if state.step == 0 else self._begins[state.step - 1]
+        if state.step == 0:
+            return self._first(shard)
         out = np.zeros((*state.prefix.shape, 1 << self._width), np.int32)
-        count = np.zeros(self.reads.places, np.int64)
         for chunk in self.reads.chunks(shard):
-            if state.step == 0:
-                reduce.count(chunk.place, chunk.events, count)
             reduce.ranked(
                 chunk.place, chunk.code, chunk.events, self._rank, size, frame.lead, frame.reach, frame.intervals,
-                state.prefix, above, self._begins[state.step], out,
+                state.prefix, self._begins[state.step - 1], self._begins[state.step], out,
             )  # fmt: skip
-        return replace(state, count=Places.of([count]) if state.step == 0 else state.count, digits=out)
+        return replace(state, digits=out)
+
+    def _first(self, shard: Shard) -> Selection:
+        """Counts of the first digit: nothing is known yet, so windows and the whole are sums of intervals."""
+        frame = self.reads.frame
+        count = np.zeros(self.reads.places, np.int64)
+        places = np.zeros((self.reads.places, 1 << self._width), np.int32)
+        for chunk in self.reads.chunks(shard):
+            reduce.count(chunk.place, chunk.events, count)
+            reduce.leading(chunk.place, chunk.code, chunk.events, self._rank, self._begins[0], places)
+        intervals = places.reshape(*self.frame_shape, -1)
+        windows = trailing(intervals, frame).reshape(-1, places.shape[1])
+        whole = intervals[frame.lead :].sum(axis=(0, 1), dtype=np.int32)
+        digits = np.repeat(np.concatenate([windows, whole[None]])[:, None], self._known.prefix.shape[1], axis=1)
+        return replace(self._known, count=Places.of([count]), digits=digits)
 
     def merge(self, parts: Iterable[Selection]) -> Selection:
         """Counts add up; what was known before is the same in all."""
