@@ -14,25 +14,24 @@ EVENTS, SUM, AVERAGE, LOW, HIGH, QUANTILE, DISTINCT = range(7)
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def worked_out(  # noqa: PLR0911, PLR0913, PLR0917
-    kind: int, code: np.ndarray, first: int, end: int, values: np.ndarray, top: int, bottom: int,
-    parts: np.ndarray, known: np.ndarray,
+    kind: int, number: np.ndarray, first: int, end: int, top: int, bottom: int, parts: np.ndarray, known: np.ndarray,
 ) -> float:  # fmt: skip
-    """The value of the events [first, end) of an actor; NaN when they have none. `known` is room for their values.
+    """The value of the events [first, end) of an actor; NaN when they have none. `known` is room for their numbers.
 
     Of a quantile, `top / bottom` is the share; one half means the median.
     """
     if kind == EVENTS:
         return float(end - first)
     if kind == DISTINCT:
-        return float(different(code[first:end], known))
+        return float(different(number[first:end], known))
     if kind <= AVERAGE:
-        whole, count = summed(code, first, end, values, parts)
+        whole, count = summed(number, first, end, parts)
         if kind == SUM:
             return float(whole)
         return whole / count if count else np.nan
     n = 0
     for i in range(first, end):
-        known[n] = values[code[i]]
+        known[n] = number[i]
         n += np.isfinite(known[n])
     if n == 0 or kind <= HIGH:
         return float(extreme(known[:n], kind))
@@ -43,12 +42,12 @@ def worked_out(  # noqa: PLR0911, PLR0913, PLR0917
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def different(code: np.ndarray, known: np.ndarray) -> float:
-    """How many codes there are, without 0."""
+def different(number: np.ndarray, known: np.ndarray) -> float:
+    """How many numbers there are, without 0."""
     n = 0
-    for i in range(len(code)):
-        known[n] = code[i]
-        n += code[i] != 0
+    for i in range(len(number)):
+        known[n] = number[i]
+        n += number[i] != 0
     ordered, found = np.sort(known[:n]), 0
     for i in range(n):
         found += i == 0 or ordered[i] != ordered[i - 1]
@@ -64,27 +63,14 @@ def extreme(known: np.ndarray, kind: int) -> float:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def numeric(place: np.ndarray, code: np.ndarray, ends: np.ndarray, values: np.ndarray) -> int:
-    """Move the events that have a number to the front, and the `ends` of actors with them; returns how many."""
-    kept, i = 0, 0
-    for actor in range(len(ends)):
-        while i < ends[actor]:
-            place[kept], code[kept] = place[i], code[i]
-            kept += np.isfinite(values[code[i]])
-            i += 1
-        ends[actor] = kept
-    return kept
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def apart(
-    place: np.ndarray, code: np.ndarray, ends: np.ndarray, size: int
+    place: np.ndarray, number: np.ndarray, ends: np.ndarray, size: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Group, interval and code of events, those of each actor in the order of their groups, and else as they are."""
+    """Group, interval and number of events, those of each actor in the order of their groups, and else as they are."""
     if size == 1:
-        return np.zeros(len(place), np.int64), place, code
+        return np.zeros(len(place), np.int64), place, number
     when = place // size
-    group, mine, start = place - when * size, code.copy(), 0
+    group, mine, start = place - when * size, number.copy(), 0
     for end in ends:
         if end - start > 1 and (group[start:end] != group[start]).any():
             order = np.argsort(group[start:end], kind="mergesort") + start
@@ -95,20 +81,18 @@ def apart(
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def entries(  # noqa: C901, PLR0913, PLR0917
-    place: np.ndarray, code: np.ndarray, ends: np.ndarray, values: np.ndarray, kind: int, top: int, bottom: int,
+    place: np.ndarray, number: np.ndarray, ends: np.ndarray, kind: int, top: int, bottom: int,
     size: int, lead: int, reach: int, intervals: int, begins: np.ndarray, over: np.ndarray, found: np.ndarray,
 ) -> int:  # fmt: skip
     """Write down the value of each actor in each group and window: `found` from place `begins` until before `over`.
 
-    `place` and `code` are the events in order of actor and time, `ends` where each actor's end. A window is `reach`
+    `place` and `number` are the events in order of actor and time, `ends` where each actor's end. A window is `reach`
     intervals up to and with its own; only those from `lead` on are written. Returns how many there are.
     """
     room, several = np.empty(PARTS), np.empty(len(place) + 1)
-    parts, known, values, begins, over, found = (
-        lent(room), lent(several), lent(values), lent(begins), lent(over), lent(found)
-    )  # fmt: skip
-    groups, whens, codes = apart(place, code, ends, size)
-    group, when, mine = lent(groups), lent(whens), lent(codes)
+    parts, known, begins, over, found = lent(room), lent(several), lent(begins), lent(over), lent(found)
+    groups, whens, numbers = apart(place, number, ends, size)
+    group, when, mine = lent(groups), lent(whens), lent(numbers)
     total, start = 0, 0
     for end in ends:
         i, n = start, end
@@ -129,7 +113,7 @@ def entries(  # noqa: C901, PLR0913, PLR0917
                 if a < b:
                     after = min(after, when[a] + reach, intervals)
                 if a < b and after > lead:
-                    value = worked_out(kind, mine, a, b, values, top, bottom, parts, known)
+                    value = worked_out(kind, mine, a, b, top, bottom, parts, known)
                     begins[total], over[total] = max(window, lead) * size + group[i], after * size + group[i]
                     found[total] = value
                     total += np.isfinite(value)
@@ -138,7 +122,7 @@ def entries(  # noqa: C901, PLR0913, PLR0917
                 window = after
             i = j
         start = end
-    room[0] = several[0] = len(groups) + len(whens) + len(codes)  # they are lent until here
+    room[0] = several[0] = len(groups) + len(whens) + len(numbers)  # they are lent until here
     return total
 
 

@@ -113,15 +113,15 @@ def nearest(parts: np.ndarray, n: int) -> float:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def summed(code: np.ndarray, first: int, end: int, values: np.ndarray, parts: np.ndarray) -> tuple[float, int]:
-    """The number nearest to the sum of `values[code[first:end]]`, and how many of them are finite; others add nothing.
+def summed(number: np.ndarray, first: int, end: int, parts: np.ndarray) -> tuple[float, int]:
+    """The number nearest to the sum of `number[first:end]`, and how many of them are finite; others add nothing.
 
     Two parts hold the sum of nearly all numbers there are, which the errors of their additions prove (Knuth, "The Art
     of Computer Programming" II, 4.2.2, theorem B); where they do not, as many `parts` as it takes.
     """
     high, low, n, lost = 0.0, 0.0, 0, False
     for i in range(first, end):
-        x = values[code[i]]
+        x = number[i]
         if np.isfinite(x):
             n += 1
             one = high + x
@@ -135,6 +135,6 @@ def summed(code: np.ndarray, first: int, end: int, values: np.ndarray, parts: np
         return high + low, n
     m = 0
     for i in range(first, end):
-        if np.isfinite(values[code[i]]):
-            m = extended(parts, m, values[code[i]])
+        if np.isfinite(number[i]):
+            m = extended(parts, m, number[i])
     return nearest(parts, m), n

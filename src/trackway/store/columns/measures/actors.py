@@ -16,6 +16,7 @@ from trackway.store.columns.folds import exact
 from trackway.store.columns.folds import trend as fold
 from trackway.store.columns.measures.cells import Cells, Places, cells, united
 from trackway.store.columns.measures.flat import Flat
+from trackway.store.columns.measures.gathered import Chunk
 from trackway.store.columns.measures.numbers import numbers
 from trackway.store.columns.view import Shard
 
@@ -96,39 +97,40 @@ class PerActor(Flat):
         count = np.zeros(self.reads.places, np.int64)
         windows, whole = [], []
         for chunk in self.reads.chunks(shard, by_actor=True):
-            place, code = chunk.place[: chunk.events], chunk.code[: chunk.events]
-            count += np.bincount(place, minlength=len(count))
-            place, code, ends = self._telling(place, code, chunk.ends)
-            windows.append(self._entries(place, code, ends, size, frame.lead, frame.reach, frame.intervals))
+            count += np.bincount(chunk.place[: chunk.events], minlength=len(count))
+            place, number, ends = self._numbered(chunk)
+            windows.append(self._entries(place, number, ends, size, frame.lead, frame.reach, frame.intervals))
             if frame.lead:
-                inside = place >= frame.lead * size
-                ends = np.concatenate([[0], np.cumsum(inside)])[ends]
-                place, code = place[inside], code[inside] if len(code) else code
-            whole.append(self._entries(np.zeros(len(place), np.int64), code, ends, 1, 0, 1, 1))
+                place, number, ends = _those(place >= frame.lead * size, place, number, ends)
+            whole.append(self._entries(np.zeros(len(place), np.int64), number, ends, 1, 0, 1, 1))
         return (
             Places.of([count]),
             self._partial(Entries.joined(windows), (frame.intervals + 1) * size),
             self._partial(Entries.joined(whole), 2),
         )
 
-    def _telling(
-        self, place: np.ndarray, code: np.ndarray, ends: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The events that say something of their actor: of most statistics, those that have a number."""
-        if self.inner.name not in OF_NUMBERS:
-            return place, code, ends
-        kept = kernel.numeric(place, code, ends, self._values)
-        return place[:kept], code[:kept], ends
+    def _numbered(self, chunk: Chunk) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Place and number of the events that say something of their actor, and where each actor's end.
 
-    def _entries(self, place: np.ndarray, code: np.ndarray, ends: np.ndarray, *windows: int) -> Entries:
+        The number is that of their column, or where codes are told apart, the code.
+        """
+        place, code = chunk.place[: chunk.events], chunk.code[: chunk.events]
+        if self.inner.name == "events":
+            return place, np.zeros(len(place)), chunk.ends
+        if self.inner.name == "distinct":
+            return place, code.astype(np.float64), chunk.ends
+        number = self._values.take(code)
+        finite = np.isfinite(number)
+        if self.inner.name == "sum" or finite.all():
+            return place, number, chunk.ends
+        return _those(finite, place, number, chunk.ends)
+
+    def _entries(self, place: np.ndarray, number: np.ndarray, ends: np.ndarray, *windows: int) -> Entries:
         share = self.inner.share
         top, bottom = (share.numerator, share.denominator) if share else (1, 1)
         begins, over = (np.empty(2 * len(place), np.int64) for _ in range(2))
         value = np.empty(2 * len(place))
-        codes = code if len(code) else place
-        n = kernel.entries(
-            place, codes, ends, self._values, KINDS[self.inner.name], top, bottom, *windows, begins, over, value
-        )
+        n = kernel.entries(place, number, ends, KINDS[self.inner.name], top, bottom, *windows, begins, over, value)
         return Entries(begins[:n].copy(), over[:n].copy(), value[:n].copy())
 
     def _partial(self, found: Entries, places: int) -> Entries | Places:
@@ -190,12 +192,17 @@ class PerActor(Flat):
         ]
 
 
-OF_NUMBERS = frozenset({"average", "min", "max", "quantile"})
-"""Statistics that an actor without numbers does not have."""
 KINDS = {
     "events": kernel.EVENTS, "sum": kernel.SUM, "average": kernel.AVERAGE, "min": kernel.LOW, "max": kernel.HIGH,
     "quantile": kernel.QUANTILE, "distinct": kernel.DISTINCT,
 }  # fmt: skip
+
+
+def _those(
+    mine: np.ndarray, place: np.ndarray, number: np.ndarray, ends: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Some of the events, and where each actor's end then."""
+    return place[mine], number[mine], np.concatenate([[0], np.cumsum(mine)])[ends]
 
 
 def nearest_rank(ordered: np.ndarray, statistic: Statistic) -> float | None:
