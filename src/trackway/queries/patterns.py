@@ -249,7 +249,8 @@ class Patterns(Query):
             f", {f'epoch_us({quoted(name)})' if schema[name] == 'time' else quoted(name)} as g{number}"
             for number, name in enumerate(names)
         )
-        kept = kept_sql(schema, list(letters.values()), self._counted(schema, context), self._timeout, values)
+        conditions = [condition.sql(schema) for condition in letters.values()]
+        kept = kept_sql(conditions, self._counted(schema, context), self._timeout, values)
         shown = "".join(f", a.g{number}" for number in range(len(names)))
         return f"""with recursive {kept},
 {matches_sql(self.pattern, list(letters), self.match == "longest")}
