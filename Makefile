@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 SELECT := $(if $(LONG),,-m "not long") $(if $(K),-k "$(K)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt docs bench clean
+.PHONY: help setup demo test check fmt docs bench retentioneering clean
 
 help: ## print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -42,8 +42,11 @@ docs: setup ## write docs/reference from the docstrings
 bench: $(VENV)/ready-bench ## compare with other engines on this machine; ARGS="--events 2000000"
 	@$(BIN)/trackway bench $(ARGS)
 
+retentioneering: .venv/retentioneering/ready ## make the environment in which tests ask retentioneering the same questions
+	@:
+
 clean: ## remove what was made here: environment, caches, demo
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis demo build dist
+	rm -rf $(VENV) .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis demo build dist
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Trackway needs Python 3.11, 3.12 or 3.13; none was found."; exit 1; }
@@ -55,4 +58,10 @@ $(VENV)/ready: pyproject.toml constraints.txt
 
 $(VENV)/ready-bench: $(VENV)/ready
 	@$(PIP) install -c constraints.txt -e '.[dev,bench]'
+	@touch $@
+
+.venv/retentioneering/ready: tests/retentioneering/constraints.txt
+	@test -n "$(PYTHON)" || { echo "Trackway needs Python 3.11, 3.12 or 3.13; none was found."; exit 1; }
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip --disable-pip-version-check --quiet install -c $< retentioneering
 	@touch $@

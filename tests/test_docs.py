@@ -3,7 +3,8 @@
 Blocks of a page are tried in order, in one empty folder: `toml` must load, `json` with a `type` must be a
 question, `python` runs, `console` runs line by line after `$`, and what the page shows below a command must
 be in its output (`…` stands for anything). `trackway run` stays up until the page ends,
-and a Python block that begins with the name of a file is kept as that file.
+and a Python block that begins with the name of a file is kept as that file. A plain `trackway` command of the tutorial
+is run in the process of the test, which has everything imported; those of other pages start a process each.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -19,22 +21,26 @@ import sys
 import time
 import tomllib
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import reference
 
+from trackway import cli
 from trackway.plan import config
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+QUICK = [DOCS / "tutorial.md"]
 SLOW = [ROOT / "README.md", *sorted((DOCS / "howto").glob("*.md"))]
-RUNNING = [DOCS / "tutorial.md", *(pytest.param(path, marks=pytest.mark.long) for path in SLOW)]
+RUNNING = [*QUICK, *(pytest.param(path, marks=pytest.mark.long) for path in SLOW)]
 """Pages whose console and Python blocks are run; in the others they are only read."""
 
+PLAIN = re.compile(r"trackway [^|&;<>$`]*")
+"""A command that is no more than words."""
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DEFAULT = "127.0.0.1:8700"
 
@@ -88,14 +94,27 @@ def test_the_reference_is_fresh(page):
 
 
 @pytest.mark.parametrize("path", RUNNING, ids=name)
-def test_what_a_page_says_to_type_works(path, tmp_path):
+def test_what_a_page_says_to_type_works(path, tmp_path, monkeypatch, capfd):
+    def here(line, folder, address):
+        """Run a plain command in this process."""
+        if path not in QUICK or not PLAIN.fullmatch(line):
+            return command(line, folder, address)
+        monkeypatch.setattr(sys, "argv", shlex.split(line.replace(DEFAULT, address)))
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return subprocess.CompletedProcess(line, ended.value.code or 0, *capfd.readouterr())
+
+    for name_, value in environment().items():
+        monkeypatch.setenv(name_, value)
+    monkeypatch.chdir(tmp_path)
     address = free_address()
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     running: list[subprocess.Popen[bytes]] = []
     try:
         for language, text in blocks(path):
             if language == "console":
-                console(text, tmp_path, address, running)
+                console(text, tmp_path, address, running, here)
             elif language == "python":
                 named = re.match(r"# (\w+\.py)\n", text)
                 file = named[1] if named else "snippet.py"
@@ -108,13 +127,18 @@ def test_what_a_page_says_to_type_works(path, tmp_path):
             assert process.wait(40) == 0, "Ctrl-C ends it cleanly"
 
 
-def console(text: str, folder: Path, address: str, running: list[subprocess.Popen[bytes]]) -> None:
+Done = subprocess.CompletedProcess[str]
+
+
+def console(
+    text: str, folder: Path, address: str, running: list[subprocess.Popen[bytes]], type_: Callable[..., Done]
+) -> None:
     """Type what stands after `$`, and compare what the page shows below it."""
     for line, shown in prompts(text):
         if re.match(r"trackway( -C \S+)? run\b", line):
             running.append(serve(line, folder, address))
             continue
-        done = command(line, folder, address)
+        done = type_(line, folder, address)
         output = done.stdout + done.stderr
         assert done.returncode == 0, f"$ {line}\n{output}"
         for expected in shown:
@@ -129,7 +153,7 @@ def prompts(text: str) -> Iterator[tuple[str, list[str]]]:
         yield line.removesuffix(" &"), [row for row in shown if row.strip()]
 
 
-def command(line: str, folder: Path, address: str) -> subprocess.CompletedProcess[str]:
+def command(line: str, folder: Path, address: str) -> Done:
     return subprocess.run(
         ["bash", "-c", line.replace(DEFAULT, address)],
         cwd=folder, env=environment(), capture_output=True, text=True, timeout=120, check=False,

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -64,11 +65,9 @@ LENGTH = int(os.environ.get("TRACKWAY_LENGTH", "1"))
 THOROUGH = settings(max_examples=100 * LENGTH, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-def answers(parts, known, question, **options):
-    """The answer to a question, the same from both engines, and the events with `actor` as identities have it.
-
-    `parts` are commits, `known` the ids whose owners are stated, `options` those of `ask`.
-    """
+@contextmanager
+def laid(parts, known):
+    """The columns of commits, to which more was added each time they had been looked at."""
     folder = Path(tempfile.mkdtemp())
     try:
         lake = Lake(folder / "lake")
@@ -79,11 +78,20 @@ def answers(parts, known, question, **options):
         if parts:
             identify(lake, [(id_, OWNERS[id_], "0m") for id_ in known])
             columns.close()
-        query = component("queries", question, "question")
-        folded, reference = (ask(query, columns, engine=engine, **options) for engine in ("columns", "sql"))
-        assert [folded.stands_on["engine"], reference.stands_on["engine"]] == ["columns", "sql"]
+        yield columns
     finally:
         shutil.rmtree(folder)
+
+
+def answers(parts, known, question, **options):
+    """The answer to a question, the same from both engines, and the events with `actor` as identities have it.
+
+    `parts` are commits, `known` the ids whose owners are stated, `options` those of `ask`.
+    """
+    with laid(parts, known) as columns:
+        query = component("queries", question, "question")
+        folded, reference = (ask(query, columns, engine=engine, **options) for engine in ("columns", "sql"))
+    assert [folded.stands_on["engine"], reference.stands_on["engine"]] == ["columns", "sql"]
     for name in ("rows", "totals", "notes"):
         assert json.dumps(getattr(folded, name)) == json.dumps(getattr(reference, name))
     owned = {id_: OWNERS[id_] for id_ in known}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import duckdb
-
 from trackway.errors import ConditionError
 from trackway.flow.times import time_sql
 from trackway.model.condition import quoted
 from trackway.model.schema import ENVELOPE, SQL, Kind, Schema
+from trackway.store.scratch import scratch
 
 WRITABLE = ("event", "time", "event_id", "user_id", "anonymous_id")
 """Columns of the envelope that a transform may set."""
@@ -92,7 +91,7 @@ def kind_of_expression(expression: str, schema: Schema) -> Kind:
 @lru_cache(maxsize=4096)
 def _kind(expression: str, columns: tuple[tuple[str, Kind], ...]) -> Kind:
     empty = ", ".join(f"null::{SQL[kind]} as {quoted(name)}" for name, kind in columns)
-    with duckdb.connect() as connection:
+    with scratch() as connection:
         type_ = str(connection.sql(f"select ({expression}) as x from (select {empty})").types[0])
     if type_ == "BOOLEAN":
         return "boolean"

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import duckdb
 import pyarrow as pa
 
 from trackway.model.condition import literal
+from trackway.store.scratch import scratch
 
 ISO = r"^\s*\d{4}-\d{1,2}-\d{1,2}([T ].*)?$"
 OFFSET = r"\d{1,2}:\d{2}.*(Z|UTC|[+-]\d{2}(:?\d{2})?)\s*$"
@@ -48,7 +48,7 @@ def time_sql(text: str, zone: str = "UTC", formats: Sequence[str] = (), unit: st
 
 def read_times(texts: pa.ChunkedArray, zone: str = "UTC") -> pa.ChunkedArray:
     """The instants of an Arrow column of texts; null for what is no time."""
-    with duckdb.connect() as connection:
+    with scratch() as connection:
         connection.execute("set timezone = 'UTC'")
         connection.register("given", pa.table({"x": texts}))
         found = connection.sql(f"select {time_sql('x', zone)}::timestamptz as t from given").to_arrow_table()["t"]

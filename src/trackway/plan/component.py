@@ -20,7 +20,7 @@ from trackway.model.condition import Condition
 from trackway.model.event import Block
 from trackway.model.schema import Kind, Names, Schema
 from trackway.model.time import Duration
-from trackway.plan.naming import Cohort, Expression, Naming, Session
+from trackway.plan.naming import Cohort, Expression, Flow, Naming, Session
 from trackway.plan.told import NARROWING, Story, Told, conditions, plainly
 
 if TYPE_CHECKING:
@@ -211,13 +211,15 @@ class Query(Component):
     """Named expressions of this question alone, as in `[expressions.NAME]`."""
     sessions: dict[str, Session] = {}
     """Sessions of this question alone, as in `[sessions.NAME]`."""
+    flows: dict[str, Flow] = {}
+    """Flows of this question alone, as in `[flows.NAME]`."""
     cohorts: dict[str, Cohort] = {}
     """Cohorts of this question alone, as in `[cohorts.NAME]`."""
 
     @property
     def naming(self) -> Naming:
         """The names of this question alone."""
-        return Naming(self.expressions, self.sessions, self.cohorts)
+        return Naming(self.expressions, self.sessions, self.flows, self.cohorts)
 
     @abstractmethod
     def columns(self, schema: Schema) -> list[str]:

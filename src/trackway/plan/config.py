@@ -16,7 +16,7 @@ from trackway.model.size import Size
 from trackway.model.time import Duration
 from trackway.plan import registry
 from trackway.plan.component import Component, Contract, Query, Source, Transform
-from trackway.plan.naming import Annotation, Cohort, Expression, Naming, Session
+from trackway.plan.naming import Annotation, Cohort, Expression, Flow, Naming, Session
 
 FILE = "trackway.toml"
 
@@ -81,7 +81,7 @@ class Plan:
 
 
 NAMES: dict[str, type[BaseModel]] = {
-    "expressions": Expression, "sessions": Session, "cohorts": Cohort, "annotations": Annotation,
+    "expressions": Expression, "sessions": Session, "flows": Flow, "cohorts": Cohort, "annotations": Annotation,
 }  # fmt: skip
 TABLES = ("project", "sources", "transforms", "contracts", *NAMES, "queries", "tests")
 

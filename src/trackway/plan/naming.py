@@ -1,4 +1,4 @@
-"""Names for what events do not say themselves: the tables `expressions`, `sessions`, `cohorts` and `annotations`.
+"""Names for what events do not say themselves: `expressions`, `sessions`, `flows`, `cohorts` and `annotations`.
 
 Each but the last is a column that is worked out when a question reads it. They stand in the file for all questions,
 or in one question for that one alone, where they go before those of the file.
@@ -15,16 +15,18 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from trackway.errors import ConditionError, QuestionError
+from trackway.model.automaton import automaton
 from trackway.model.condition import Condition
 from trackway.model.measure import Measure
 from trackway.model.moment import Moment
+from trackway.model.pattern import Pattern
 from trackway.model.schema import ENVELOPE
 from trackway.model.time import Duration
 
 COHORT = "cohort."
 """What the column of a cohort begins with."""
 PARTS = ("number", "position", "id", "events", "seconds", "start", "end", "entry", "exit")
-"""The columns of a session, after its name and a dot."""
+"""The columns of a session or flow, after its name and a dot."""
 MOST_STEPS = 16
 
 
@@ -41,7 +43,7 @@ class Expression(_Named):
     """An expression over columns, such as `case when amount >= 100 then 'large' else 'small' end`."""
     measure: Measure | None = None
     """One value of many events: `count sum(x) average(x) min(x) max(x) first(x) last(x) distinct(x) first_time
-    last_time seconds active_days`; of all events of the actor, or of the `session`."""
+    last_time seconds active_days`; of all events of the actor, or of the `session` or `flow`."""
     where: Condition | None = None
     """Only events for which this is true are measured."""
     from_: Moment | None = Field(default=None, alias="from")
@@ -50,22 +52,30 @@ class Expression(_Named):
     """Only events before this are measured."""
     session: str | None = None
     """Measure each session of this name instead of each actor."""
+    flow: str | None = None
+    """Measure each flow of this name instead of each actor."""
     scope: Literal["event", "session", "flow", "actor"] | None = None
-    """What it is a property of; found out when left out. Stated, it is checked (`flow` is another word for
-    `session`)."""
+    """What it is a property of; found out when left out. Stated, it is checked."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         if (self.value is None) == (self.measure is None):
             raise ValueError("either a value or a measure")
         if self.value is not None:
-            extra = [name for name in ("where", "from", "to", "session") if getattr(self, _field(name)) is not None]
+            given = ("where", "from", "to", "session", "flow")
+            extra = [name for name in given if getattr(self, _field(name)) is not None]
             if extra:
                 raise ValueError(f"'{extra[0]}' goes with a measure; a value is worked out for every event")
-        elif self.scope == "event":
-            raise ValueError("a measure is of an actor or of a session, not of an event")
-        elif (self.scope in ("session", "flow")) != (self.session is not None) and self.scope is not None:
-            raise ValueError("a measure of sessions says which: session = 'NAME'")
+            return self
+        if self.session is not None and self.flow is not None:
+            raise ValueError("either a session or a flow is measured")
+        of = "session" if self.session is not None else "flow" if self.flow is not None else "actor"
+        if self.scope == "event":
+            raise ValueError("a measure is of an actor, a session or a flow, not of an event")
+        if self.scope == "actor" and of != "actor":
+            raise ValueError(f"its scope is {of}, not actor")
+        if self.scope not in (None, of):
+            raise ValueError(f"a measure of {self.scope}s says which: {self.scope} = 'NAME'")
         return self
 
 
@@ -94,6 +104,33 @@ class Session(_Named):
         if self.timeout is None and self.start is None and self.end is None and self.change is None:
             raise ValueError("nothing ends a session: give a timeout, start, end or change")
         return self
+
+
+class Flow(_Named):
+    """The table `[flows.NAME]`: the stretches of every actor's events that match a pattern, with the columns of a
+    session: `NAME.number`, `NAME.position`, `NAME.id`, `NAME.events`, `NAME.seconds`, `NAME.start` …"""
+
+    pattern: Pattern
+    """What a flow is, as in the query `patterns`: events side by side, `..` for any between, `within 1h` …"""
+    let: dict[str, Condition] = {}
+    """What the names in the pattern are: conditions on an event."""
+    match: Literal["shortest", "longest"] = "shortest"
+    """`shortest`: a flow ends as early as it can, and of those begins as late. `longest`: it begins as early as it can,
+    and of those ends as late. Flows do not overlap."""
+    where: Condition | None = None
+    """Only events for which this is true; all others are not there for the pattern, and in no flow."""
+    timeout: Duration | None = None
+    """A longer pause between two events cuts them: a flow lies on one side, and `^` and `$` are the ends there."""
+
+    @model_validator(mode="after")
+    def _compiles(self) -> Self:
+        automaton(self.pattern, list(self.letters))
+        return self
+
+    @property
+    def letters(self) -> dict[str, Condition]:
+        """The condition of every name in the pattern."""
+        return self.pattern.letters(self.let)
 
 
 class Cohort(_Named):
@@ -154,6 +191,7 @@ class Naming:
 
     expressions: Mapping[str, Expression] = field(default_factory=dict)
     sessions: Mapping[str, Session] = field(default_factory=dict)
+    flows: Mapping[str, Flow] = field(default_factory=dict)
     cohorts: Mapping[str, Cohort] = field(default_factory=dict)
     annotations: Mapping[str, Annotation] = field(default_factory=dict)
     root: Path | None = None
@@ -167,12 +205,13 @@ class Naming:
         for name, cohort in own.cohorts.items():
             if cohort.file is not None:
                 raise QuestionError("only trackway.toml names files", path=f"cohorts.{name}.file", hint="send ids")
-        if not (own.expressions or own.sessions or own.cohorts):
+        if not (own.expressions or own.sessions or own.flows or own.cohorts):
             return self
         return replace(
             self,
             expressions={**self.expressions, **own.expressions},
-            sessions={**self.sessions, **own.sessions},
+            sessions={name: one for name, one in self.sessions.items() if name not in own.flows} | {**own.sessions},
+            flows={name: one for name, one in self.flows.items() if name not in own.sessions} | {**own.flows},
             cohorts={**self.cohorts, **own.cohorts},
         ).checked()
 
@@ -185,18 +224,22 @@ class Naming:
     def wrong(self) -> list[tuple[str, str, str]]:
         """Names that cannot be: (path, message, hint)."""
         found = []
-        for table, names in (("expressions", self.expressions), ("sessions", self.sessions), ("cohorts", self.cohorts)):
+        tables: dict[str, Mapping[str, Any]] = {
+            "expressions": self.expressions, "sessions": self.sessions, "flows": self.flows, "cohorts": self.cohorts,
+        }  # fmt: skip
+        for table, names in tables.items():
             for name in names:
                 problem = _problem(name, dotted=table == "expressions")
                 if problem:
                     found.append((f"{table}.{name}", *problem))
-        for name in self.sessions:
+        for table, name in [("sessions", name) for name in self.sessions] + [("flows", name) for name in self.flows]:
             taken = [part for part in PARTS if f"{name}.{part}" in self.expressions]
-            found += [(f"expressions.{name}.{part}", "this is a column of the session", "choose another name")
+            found += [(f"expressions.{name}.{part}", f"this is a column of the {table[:-1]}", "choose another name")
                       for part in taken]  # fmt: skip
             if name == COHORT[:-1]:
-                found.append((f"sessions.{name}", "'cohort.' begins the columns of cohorts", "choose another name"))
-        return found
+                found.append((f"{table}.{name}", "'cohort.' begins the columns of cohorts", "choose another name"))
+        both = [name for name in self.flows if name in self.sessions]
+        return found + [(f"flows.{name}", "there are sessions of this name", "choose another name") for name in both]
 
 
 def _field(name: str) -> str:

@@ -93,7 +93,7 @@ def conditions(question: BaseModel) -> dict[str, Condition]:
     """The conditions of a question under the names people know them by, wherever they stand in its options."""
     found: dict[str, Condition] = {}
     for name, option in type(question).model_fields.items():
-        if name not in ("expressions", "sessions", "cohorts"):
+        if name not in ("expressions", "sessions", "flows", "cohorts"):
             for called, condition in _within(option.alias or name, getattr(question, name)):
                 found[called if called not in found else f"{called} ({len(found) + 1})"] = condition
     return found

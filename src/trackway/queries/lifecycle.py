@@ -16,21 +16,26 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from trackway.errors import QuestionError
+from trackway.errors import QuestionError, suggest
 from trackway.model.condition import Condition
 from trackway.model.schema import Schema
 from trackway.model.time import EARLIEST, Duration, iso
 from trackway.plan.component import Query, Story, Told
+from trackway.store.columns import behind
 from trackway.store.columns.breakdown import UNGROUPED, Breakdown, Origins, Shown, joined
 from trackway.store.columns.calendar import Calendar, activity, calendar, days, picked, reach, reach_by_sql
 from trackway.store.columns.context import Context, Moment, Names, Span
 from trackway.store.columns.folds import activity as fold
 from trackway.store.columns.lanes import Intervals, Mask, intervals
+from trackway.store.columns.people import Cell, Listed, chosen
 from trackway.store.columns.view import Shard
 from trackway.store.telling import activity as telling
 
 WHAT = ("new", "returning", "resurrected", "dormant")
 """In the order of the fold."""
+STATES = {"active": WHAT[:3]} | {what: (what,) for what in WHAT}
+"""What a cell may say that its actors are."""
+JOINED = "told join grouped on told.actor is not distinct from grouped.actor"
 MOST_CELLS = 1 << 22
 """Groups times intervals; more are refused."""
 
@@ -106,15 +111,19 @@ class Lifecycle(Query):
 
     def fold(self, shard: Shard, context: Context) -> Counts | Origins:
         """Groups of one shard in the first of two passes, else counts."""
-        view, made = shard.view, context.prepared
+        made: Prepared = context.prepared
         if self.by and made.shown is None:
             until = Span(EARLIEST, made.calendar.edges[-2])
             return self._breakdown(context).origins(shard, context, made.mask, 1, until)
         shown = made.shown or UNGROUPED
-        out = np.zeros((len(shown.labels), len(made.calendar.shown), len(WHAT)), np.int64)
+        return self._counts(shard, made, shown.place, len(shown.labels))
+
+    def _counts(self, shard: Shard, made: Prepared, place: np.ndarray, groups: int) -> Counts:
+        """The counts of a shard by the group of each actor."""
+        view, out = shard.view, np.zeros((groups, len(made.calendar.shown), len(WHAT)), np.int64)
         total = fold.changes(
             view.first, view.run, view.lo, view.hi, shard.begin, shard.end, *made.mask.parts, *made.intervals.parts,
-            shown.place, made.calendar.lead, out,
+            place, made.calendar.lead, out,
         )  # fmt: skip
         return Counts(out, int(total))
 
@@ -153,11 +162,56 @@ class Lifecycle(Query):
             (row["time"], f"{what} in") for row in story.rows for what in WHAT if row[what]
         ])  # fmt: skip
 
+    # ── people ──────────────────────────────────────────────────────────────────────────────────────
+
+    def people(self, partial: Counts, context: Context, cell: Cell) -> Listed:  # noqa: ARG002
+        """Who is `active` in an interval, or whatever else `state` names, and in a group."""
+        made: Prepared = context.prepared
+        shown = made.shown or UNGROUPED
+        wanted = self._wanted(cell, made.calendar if made.some else None, shown, context)
+
+        def of(shard: Shard) -> np.ndarray:
+            return behind.whoever(
+                shard, lambda piece, own, size: self._counts(piece, made, own, size).cells, wanted, shown.place
+            )
+
+        return behind.told(behind.members(context.columns_view, of), cell, context)
+
+    def _wanted(self, cell: Cell, made: Calendar | None, shown: Shown, context: Context) -> np.ndarray:
+        """Which cells are asked about: by group, interval and what actors are in it."""
+        cell.only(["time", "state", *self._breakdown(context).columns])
+        state = cell.given.get("state", "active")
+        if state not in STATES:
+            hint = suggest(str(state), STATES)
+            raise QuestionError(f"nobody is '{state}'", path="people.state", hint=hint)
+        starts = [] if made is None else made.shown
+        cells = [
+            ({"time": iso(start, context.zone), **labels}, (group, place))
+            for group, labels in enumerate(shown.labels) for place, start in enumerate(starts)
+        ]  # fmt: skip
+        wanted = np.zeros((len(shown.labels), len(starts), len(WHAT)), np.bool_)
+        for group, place in chosen(cell, cells):
+            wanted[group, place, [WHAT.index(what) for what in STATES[state]]] = True
+        return wanted
+
+    def people_by_sql(self, run: Callable[[str], pa.Table], context: Context, cell: Cell) -> Listed:
+        """The same from the reference."""
+        made, span, shown = self._asked(run, context)
+        wanted = self._wanted(cell, made if span else None, shown, context)
+        sql = self._told_sql(context.schema, context, made)
+        where = behind.within(["place", f"k - {made.lead}", "what"], wanted)
+        return behind.told_by_sql(run, f"{sql} select told.actor from {JOINED} where {where}", cell, context)
+
     # ── reference ───────────────────────────────────────────────────────────────────────────────────
 
     def sql(self, schema: Schema, context: Context) -> str:
         """Rows `place` (of the group), `interval` (from 0), `what` (from 0) and `actors`."""
         made = context.prepared or self._calendar(context, context.span(self.from_, self.to))
+        return f"""{self._told_sql(schema, context, made)}
+select place, k - {made.lead} as interval, what, count(*) as actors from {JOINED} group by all order by all"""
+
+    def _told_sql(self, schema: Schema, context: Context, made: Calendar) -> str:
+        """Common table expressions up to `told` (actor, k, what)."""
         after = made.lead + len(made.shown)
         return f"""{self._days(schema, context, made)},
 line as (select actor, k, lag(k) over w as b, lead(k) over w as f from days
@@ -165,9 +219,7 @@ line as (select actor, k, lag(k) over w as b, lead(k) over w as f from days
 told as (select actor, k, case when b is null then 0 when b = k - 1 then 1 else 2 end as what from line
          where k >= {made.lead}
          union all select actor, k + 1, 3 from line
-         where k > 0 and f is distinct from k + 1 and k + 1 between {made.lead} and {after - 1})
-select place, k - {made.lead} as interval, what, count(*) as actors
-from told join grouped on told.actor is not distinct from grouped.actor group by all order by all"""
+         where k > 0 and f is distinct from k + 1 and k + 1 between {made.lead} and {after - 1})"""
 
     def _days(self, schema: Schema, context: Context, made: Calendar) -> str:
         return days(schema, made, self._breakdown(context), picked(schema, self.when, self.where))
@@ -177,12 +229,18 @@ from told join grouped on told.actor is not distinct from grouped.actor group by
     ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
         """The same answer from the reference."""
         schema = context.schema
-        span = reach_by_sql(run, context, picked(schema, self.when, self.where), (self.from_, self.to))
-        made = self._calendar(context, span)
+        made, span, shown = self._asked(run, context)
         line = self._days(schema, context, made)
-        shown = self._breakdown(context).asked(run, line, context)
         cells = np.zeros((len(shown.labels), len(made.shown), len(WHAT)), np.int64)
         for row in run(self.sql(schema, replace(context, prepared=made))).to_pylist():
             cells[row["place"], row["interval"], row["what"]] = row["actors"]
         total = run(f"{line} select count(*) as n from (select distinct actor from days where k >= {made.lead})")
         return self._answer(Counts(cells, total["n"][0].as_py()), made if span else None, shown, context)
+
+    def _asked(self, run: Callable[[str], pa.Table], context: Context) -> tuple[Calendar, Span | None, Shown]:
+        """The intervals, the range they are of (None when nothing matches), and the groups, from the reference."""
+        schema = context.schema
+        span = reach_by_sql(run, context, picked(schema, self.when, self.where), (self.from_, self.to))
+        made = self._calendar(context, span)
+        shown = self._breakdown(context).asked(run, self._days(schema, context, made), context)
+        return made, span, shown

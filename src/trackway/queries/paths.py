@@ -25,14 +25,17 @@ from trackway.model.condition import Condition
 from trackway.model.schema import Schema
 from trackway.model.time import Duration
 from trackway.plan.component import Query, Story, Told
-from trackway.store.columns import sankey
+from trackway.store.columns import behind, sankey
 from trackway.store.columns.context import Context, Moment
 from trackway.store.columns.folds import paths as fold
 from trackway.store.columns.groups import label
 from trackway.store.columns.lanes import Lane, Mask, nothing, times
+from trackway.store.columns.met import same
 from trackway.store.columns.nodes import Nodes, nodes
+from trackway.store.columns.people import Cell as People
+from trackway.store.columns.people import Listed, chosen
 from trackway.store.columns.sankey import MORE, REST, STOP, Cell, Edges, Shown
-from trackway.store.columns.sankey_sql import Limits, Source, edges_sql, grouped_sql, nodes_sql
+from trackway.store.columns.sankey_sql import Limits, Source, cut_sql, edges_sql, grouped_sql, nodes_sql
 from trackway.store.columns.view import Shard
 from trackway.store.telling import journey as telling
 
@@ -192,6 +195,11 @@ class Paths(Query):
 
     def fold(self, shard: Shard, context: Context) -> Edges:
         """Counts of the edges of one shard."""
+        edges, taken, whole, some = self._edges(shard, context, np.zeros(0, np.int64))
+        return sankey.counted(edges, taken, context.prepared.nodes.size + 2, self.steps, whole, some)
+
+    def _edges(self, shard: Shard, context: Context, upto: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, int]:
+        """All edges of one shard and how long they took, and how many journeys and actors they are of."""
         view, made, limits = shard.view, context.prepared, self._limits
         span = context.span(self.from_, self.to)
         slots = made.nodes.size + 2
@@ -204,9 +212,9 @@ class Paths(Query):
             view.first, view.run, view.lo, view.hi, shard.begin, shard.end, *made.marks.parts, *made.nodes.lane.parts,
             made.time.addresses, made.time.like, span.start, span.end, context.cuts(span), timed, limits.backward,
             limits.between, self.start is not None or self.end is not None, limits.steps, limits.within,
-            limits.timeout, limits.keep, limits.every, slots, edges, taken,
+            limits.timeout, limits.keep, limits.every, slots, edges, taken, upto,
         )  # fmt: skip
-        return sankey.counted(edges[:count], taken[:count], slots, self.steps, whole, some)
+        return edges[:count], taken[:count], whole, some
 
     def merge(self, partials: Iterable[Edges]) -> Edges:
         """Counts add up; shards have no actor in common."""
@@ -221,8 +229,7 @@ class Paths(Query):
         self, shown: Shown, count: int, actors: int, context: Context
     ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
         """Rows, totals and notes of the edges between the nodes shown, however they were counted."""
-        cells = [cell for cell in shown.rows if not (self._between and cell.far[0] == STOP)]
-        rows = [self._row(cell, count, context) for cell in sorted(cells, key=sankey.ranking)]
+        rows = [self._row(cell, count, context) for cell in sorted(self._told(shown), key=sankey.ranking)]
         nodes = [
             {"step": self._step(k), "node": self._label(node, context), "value": value, "share": value / count,
              "stopped": stopped}
@@ -234,6 +241,10 @@ class Paths(Query):
         if shown.fewer:
             notes.append(f"Beyond the {self.edges:,} largest edges of a step, all are together 'other' to 'other'.")
         return rows, {"journeys": count, "actors": actors, "nodes": nodes}, notes
+
+    def _told(self, shown: Shown) -> list[Cell]:
+        """The edges that are rows: between two anchors, arriving is none."""
+        return [cell for cell in shown.rows if not (self._between and cell.far[0] == STOP)]
 
     def _row(self, cell: Cell, count: int, context: Context) -> dict[str, Any]:
         near, far = self._label(cell.near, context), self._label(cell.far, context)
@@ -271,6 +282,41 @@ class Paths(Query):
         """The longest time and pause, besides `where` and the range."""
         given = {name: {name: None} for name in ("within", "timeout") if getattr(self, name) is not None}
         return super().lifts(told) | given
+
+    # ── people ──────────────────────────────────────────────────────────────────────────────────────
+
+    def people(self, partial: Edges, context: Context, cell: People) -> Listed:
+        """Who takes an edge: of a `step`, `from` a node `to` another; of all, or of those that stop, too."""
+        shown = sankey.shown(partial, context.prepared.nodes, self.top, self.edges)
+        places = {id(one): place for place, one in enumerate(shown.rows)}
+        rows = [places[id(one)] for one in self._chosen(cell, shown, context)]
+        wanted = partial.edge[np.isin(shown.row, rows)]
+
+        def of(shard: Shard) -> np.ndarray:
+            upto = np.zeros(shard.end - shard.begin, np.int64)
+            edges = self._edges(shard, context, upto)[0]
+            before = np.cumsum([0, *np.isin(edges, wanted)])
+            return np.diff(before[upto], prepend=0) > 0
+
+        return behind.told(behind.members(context.columns_view, of), cell, context)
+
+    def _chosen(self, cell: People, shown: Shown, context: Context) -> list[Cell]:
+        """The edges that are asked about."""
+        keys = ("step", "from", "to")
+        cell.only(keys)
+        rows = [(self._row(one, 1, context), one) for one in self._told(shown)]
+        return chosen(cell, [({key: row[key] for key in keys}, one) for row, one in rows])
+
+    def people_by_sql(self, run: Callable[[str], pa.Table], context: Context, cell: People) -> Listed:
+        """The same from the reference."""
+        found, rows = self._found(context.schema, context), run(self.sql(context.schema, context)).to_pylist()
+        sides = [(_cell(row), row) for row in rows]
+        shown = Shown([], [one for one, _ in sides], hidden=False, fewer=False)
+        mine = {id(one) for one in self._chosen(cell, shown, context)}
+        equal = ("k", "s", "v", "fs", "fv")
+        picked = [" and ".join(same(key, row[key]) for key in equal) for one, row in sides if id(one) in mine]
+        whole = f"{cut_sql(found, self._limits, self.edges)} select actor from cut where "
+        return behind.told_by_sql(run, whole + (" or ".join(picked) or "false"), cell, context)
 
     # ── reference ───────────────────────────────────────────────────────────────────────────────────
 

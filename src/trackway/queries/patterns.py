@@ -10,7 +10,7 @@ by = "country"
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -29,8 +29,10 @@ from trackway.store.columns.durations import histogram, median, quantiles
 from trackway.store.columns.groups import REST, Groups, Key, beyond, groups, label, ranked
 from trackway.store.columns.lanes import Lane, Mask, times
 from trackway.store.columns.matching import Matches, joined, matches, places
+from trackway.store.columns.met import same
+from trackway.store.columns.people import Cell, Column, Listed, chosen, listed
 from trackway.store.columns.spans import kept_sql, matches_sql
-from trackway.store.columns.view import Shard
+from trackway.store.columns.view import Shard, View
 from trackway.store.telling import matches as telling
 
 
@@ -195,16 +197,12 @@ class Patterns(Query):
 
     def _answer(self, figures: Figures, context: Context) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
         """Rows, totals and notes of figures."""
-        names = self._names(context)
         matched = sum(actors for _, actors, _, _ in figures.rows)
         rows = []
         for key, actors, count, seconds in figures.rows:
-            values = [REST] * len(names) if key is None else [
-                label(item, context.schema[name], context.zone) for name, item in zip(names, key, strict=True)
-            ]  # fmt: skip
             rows.append(
                 {
-                    **dict(zip(names, values, strict=True)), "actors": actors,
+                    **self._labels(key, context), "actors": actors,
                     "share": actors / matched if matched else None, "matches": count,
                     "per_actor": count / actors if actors else None, "median_seconds": seconds,
                 }
@@ -225,6 +223,13 @@ class Patterns(Query):
             ]
         return rows, totals, [beyond(figures.hidden)] if figures.hidden else []
 
+    def _labels(self, key: Key | None, context: Context) -> dict[str, Any]:
+        """The columns of a group; None is all the rest."""
+        names = self._names(context)
+        if key is None:
+            return dict.fromkeys(names, REST)
+        return {name: label(item, context.schema[name], context.zone) for name, item in zip(names, key, strict=True)}
+
     def tell(self, story: Story, partial: Found, context: Context) -> Told:
         """The events of each match."""
         found, view = partial.matches, context.columns_view
@@ -240,6 +245,59 @@ class Patterns(Query):
         found |= {} if timeless == self.pattern else {"within": {"pattern": timeless}}
         return found | ({} if self.timeout is None else {"timeout": {"timeout": None}})
 
+    # ── people ──────────────────────────────────────────────────────────────────────────────────────
+
+    def people(self, partial: Found, context: Context, cell: Cell) -> Listed:
+        """Who has a match, in a group."""
+        found, first, grouped = partial.matches, partial.first, context.prepared.groups
+        sizes, keys = np.diff(first, append=len(found.actor)), list[Key | None]()
+        which = np.zeros(len(first), np.int64)
+        if grouped is not None:
+            numbers, of, weights = np.unique(partial.group, return_inverse=True, return_counts=True)
+            every = grouped.keys(numbers)
+            order = ranked(every, weights.tolist())
+            best = order if self.top is None else order[: self.top]
+            place = np.full(len(every), len(best))
+            place[best] = np.arange(len(best))
+            which, keys = place[of], [*(every[i] for i in best), *([None] if len(best) < len(order) else [])]
+        mine = np.flatnonzero(np.isin(which, self._chosen(cell, keys if self.by else [()], context)))
+        begun = found.begun[first[mine]]
+        return self._people(
+            context.columns_view, found.actor[first[mine]], (begun, found.ended[first[mine]] - begun, sizes[mine]),
+            cell, context,
+        )  # fmt: skip
+
+    def _chosen(self, cell: Cell, keys: Sequence[Key | None], context: Context) -> list[int]:
+        """The places of the groups that are asked about."""
+        cell.only(self._names(context))
+        return chosen(cell, [(self._labels(key, context), place) for place, key in enumerate(keys)])
+
+    def _people(
+        self, names: Sequence[str | None] | View, who: np.ndarray, told: tuple[np.ndarray, ...], cell: Cell,
+        context: Context,
+    ) -> Listed:  # fmt: skip
+        """Those whose first match began latest first."""
+        begun, taken, sizes = told
+        columns = [
+            Column("matches", sizes), Column("first", begun, never=np.iinfo(np.int64).min),
+            Column("first_seconds", taken / MICROS),
+        ]  # fmt: skip
+        return listed(names, who, begun, columns, cell=cell, zone=context.zone)
+
+    def people_by_sql(self, run: Callable[[str], pa.Table], context: Context, cell: Cell) -> Listed:
+        """The same from the reference."""
+        placed = self._placed(context.schema, context)
+        keys = [f"g{number}" for number in range(len(self._names(context)))]
+        shown = run(f"{placed} select distinct place{''.join(f', {key}' for key in keys)} from placed").to_pylist()
+        shown.sort(key=lambda row: (row["place"] is None, row["place"]))
+        groups_ = [None if row["place"] is None else tuple(row[key] for key in keys) for row in shown]
+        places_ = [shown[place]["place"] for place in self._chosen(cell, groups_, context)]
+        mine = " or ".join(same("p.place", place) for place in places_) or "false"
+        found = run(f"""{placed} select a.actor, a.begun, a.taken, a.matches from actors a
+join placed p on p.actor is not distinct from a.actor where {mine}""")
+        told = tuple(found[name].to_numpy() for name in ("begun", "taken", "matches"))
+        return self._people(found["actor"].to_pylist(), np.arange(len(found)), told, cell, context)
+
     # ── reference ───────────────────────────────────────────────────────────────────────────────────
 
     def sql(self, schema: Schema, context: Context) -> str:
@@ -249,7 +307,8 @@ class Patterns(Query):
             f", {f'epoch_us({quoted(name)})' if schema[name] == 'time' else quoted(name)} as g{number}"
             for number, name in enumerate(names)
         )
-        kept = kept_sql(schema, list(letters.values()), self._counted(schema, context), self._timeout, values)
+        conditions = [condition.sql(schema) for condition in letters.values()]
+        kept = kept_sql(conditions, self._counted(schema, context), self._timeout, values)
         shown = "".join(f", a.g{number}" for number in range(len(names)))
         return f"""with recursive {kept},
 {matches_sql(self.pattern, list(letters), self.match == "longest")}

@@ -24,14 +24,18 @@ from trackway.model.condition import Condition
 from trackway.model.schema import Schema
 from trackway.model.time import Duration, iso
 from trackway.plan.component import Query, Story, Told
+from trackway.store.columns import behind
 from trackway.store.columns.amounts import Amounts, amount_sql, amounts, nearest, numeric
 from trackway.store.columns.breakdown import UNGROUPED, Breakdown, Origins, Shown, joined
 from trackway.store.columns.context import Context, Moment, Names, Span
 from trackway.store.columns.folds import retention as fold
 from trackway.store.columns.folds.exact import carried
 from trackway.store.columns.lanes import Intervals, Lane, Mask, intervals, times
+from trackway.store.columns.people import Cell as People
+from trackway.store.columns.people import Listed, chosen
 from trackway.store.columns.periods import Periods
-from trackway.store.columns.survival import curve
+from trackway.store.columns.reference.returns import KEPT, WORTH
+from trackway.store.columns.survival import curve, lasted
 from trackway.store.columns.view import Shard
 from trackway.store.telling import returns
 
@@ -191,11 +195,17 @@ class Retention(Query):
 
     def fold(self, shard: Shard, context: Context) -> Counts | Origins:
         """Groups of one shard in the first of two passes, else counts."""
-        view, made, span = shard.view, context.prepared, context.span(self.from_, self.to)
+        made, span = context.prepared, context.span(self.from_, self.to)
         if self.by and made.shown is None:
             return self._breakdown(context).origins(shard, context, made.marks, fold.START, span)
-        shown, periods = made.shown or UNGROUPED, self._periods
-        size = np.zeros((len(shown.labels), len(made.edges) - 1), np.int64)
+        shown = made.shown or UNGROUPED
+        return self._counts(shard, context, shown.place, len(shown.labels), plain=self._plain)
+
+    def _counts(self, shard: Shard, context: Context, place: np.ndarray, groups: int, *, plain: bool) -> Counts:
+        """The counts of a shard by the group of each actor; `plain` where one look at each return is enough."""
+        view, made, span = shard.view, context.prepared, context.span(self.from_, self.to)
+        periods = self._periods
+        size = np.zeros((groups, len(made.edges) - 1), np.int64)
         returned = np.zeros((*size.shape, len(periods) + 1), np.int64)
         over, count = (np.zeros(returned.shape if asked else (0, 0, 0), np.int64) for asked in (self._unit, self.value))
         limbs = np.zeros((*count.shape, made.amounts.limbs), np.int64)
@@ -203,11 +213,11 @@ class Retention(Query):
         events = (view.first, view.run, view.lo, view.hi, shard.begin, shard.end, *made.marks.parts,
                   *made.intervals.parts)  # fmt: skip
         moments = (made.time.addresses, made.time.like, span.start, span.end)
-        if self._plain:
+        if plain:
             fold.returns(*events, *moments, size[0], returned[0, :, :-1])
         else:
             fold.kept(
-                *events, *made.amounts.lane.parts, made.amounts.base, *moments, shown.place, MODES.index(self.mode),
+                *events, *made.amounts.lane.parts, made.amounts.base, *moments, place, MODES.index(self.mode),
                 self._unit, periods.table, context.newest or 0, size, returned, over, count, limbs, extent,
             )  # fmt: skip
         return Counts(size, returned, over, count, carried(limbs), extent[:, extent[2] >= 0])
@@ -337,6 +347,60 @@ class Retention(Query):
         """The mode, besides `where` and the range."""
         return super().lifts(told) | ({} if self.mode == "on" else {"mode": {"mode": "on"}})
 
+    # ── people ──────────────────────────────────────────────────────────────────────────────────────
+
+    def people(self, partial: Counts, context: Context, cell: People) -> Listed:
+        """Who is in a cohort; with a `period`, who returned in it, or with `returned` false who did not."""
+        made: Prepared = context.prepared
+        shown = made.shown or UNGROUPED
+        counted = self.model_copy(update={"value": None, "lapse": None})
+        alone = replace(context, prepared=replace(made, amounts=amounts(context.columns_view, None)))
+
+        def cells(piece: Shard, own: np.ndarray, size: int) -> np.ndarray:
+            found = counted._counts(piece, alone, own, size, plain=False)  # noqa: SLF001 - the same question
+            returned = self._spread(found.returned)[:, :, : len(self._periods)]
+            return np.concatenate([found.size[:, :, None], returned], axis=2)
+
+        there, left = self._wanted(cell, self._answer_of(partial, made, context), made.edges, shown, context)
+
+        def of(shard: Shard) -> np.ndarray:
+            mine = behind.whoever(shard, cells, there, shown.place)
+            return mine if left is None else mine & ~behind.whoever(shard, cells, left, shown.place)
+
+        return behind.told(behind.members(context.columns_view, of), cell, context)
+
+    def _wanted(
+        self, cell: People, cells: Sequence[Cell], edges: list[int], shown: Shown, context: Context
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Which cells (group, cohort, 0 for being in it and 1 on for the periods) count those who are asked for, and
+        which count whom not."""
+        ends = ["from", "to"] if self.brackets else []
+        keys = ["cohort", "period", *ends, *self._breakdown(context).columns]
+        cell.only([*keys, "returned"])
+        rows = [self._row(one, edges, shown, context) for one in cells]
+        found = chosen(cell, [({key: row[key] for key in keys}, one) for row, one in zip(rows, cells, strict=True)])
+        shape = (len(shown.labels), len(edges) - 1, len(self._periods) + 1)
+        returned, members = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
+        for one in found:
+            members[one.group, one.cohort, 0] = returned[one.group, one.cohort, one.period + 1] = True
+        back = cell.flag("returned")
+        if back is None and not {"period", *ends} & set(cell.given):
+            return members, None
+        return (members, returned) if back is False else (returned, None)
+
+    def people_by_sql(self, run: Callable[[str], pa.Table], context: Context, cell: People) -> Listed:
+        """The same from the reference."""
+        edges, shown, cells = self._asked(run, context)
+        there, left = self._wanted(cell, cells, edges, shown, context)
+        base = f"{self._visits(context.schema, context, edges)}, kept as ({KEPT[self.mode]})"
+        every = f"""(select actor, slot, cohort, 0 as k from cohorts
+  union all select actor, slot, cohort, period + 1 from kept where period < {len(self._periods)})"""
+        of = ["slot", "cohort", "k"]
+        actors = f"{base} select actor from {every} where {behind.within(of, there)}"
+        if left is not None:
+            actors += f" except select actor from {every} where {behind.within(of, left)}"
+        return behind.told_by_sql(run, actors, cell, context)
+
     # ── reference ───────────────────────────────────────────────────────────────────────────────────
 
     def sql(self, schema: Schema, context: Context) -> str:
@@ -387,7 +451,13 @@ visits as (select gone.*, coalesce(period, {len(periods)}) as period from gone
     def by_sql(
         self, run: Callable[[str], pa.Table], context: Context
     ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
-        """The same answer from the reference, which is asked first when the starts are."""
+        """The same answer from the reference."""
+        edges, shown, cells = self._asked(run, context)
+        curves = self._curves_by_sql(run, context, edges, len(shown.labels)) if self.lapse else []
+        return self._answer(cells, curves, edges, shown, context)
+
+    def _asked(self, run: Callable[[str], pa.Table], context: Context) -> tuple[list[int], Shown, list[Cell]]:
+        """Intervals, groups and cells from the reference, which is asked first when the starts are."""
         span, schema = context.span(self.from_, self.to), context.schema
         where = f"({self.where.sql(schema)}) and " if self.where is not None else ""
         found = run(f"""select min(t) as first, max(t) as last from (
@@ -401,8 +471,7 @@ select epoch_us(time) as t from events where {where}({self.start.sql(schema)})
                  len(row["vs"]), sum(map(Fraction, row["vs"]), Fraction()))
             for row in run(self.sql(schema, replace(context, prepared=edges))).to_pylist()
         ]  # fmt: skip
-        curves = self._curves_by_sql(run, context, edges, len(shown.labels)) if self.lapse else []
-        return self._answer(cells, curves, edges, shown, context)
+        return edges, shown, cells
 
     def _curves_by_sql(
         self, run: Callable[[str], pa.Table], context: Context, edges: list[int], groups: int
@@ -418,30 +487,3 @@ select least(e, {horizon}) - b as d, count(*) filter (e <= {horizon}) as gone, c
 from last where b <= {horizon} group by all order by d""")
             curves.append(self._curve(*(table[name].to_numpy() for name in ("d", "gone", "n"))))
         return curves
-
-
-KEPT = {
-    "on": "select distinct actor, slot, cohort, period from visits",
-    "on_or_after": """select m.slot, m.cohort, p.period from (
-  select actor, slot, cohort, max(period) as last from visits group by all) m join periods p on p.period <= m.last""",
-    "on_or_before": """select m.slot, m.cohort, p.period from (
-  select actor, slot, cohort, min(period) as first from visits group by all) m join periods p on p.period >= m.first""",
-    "streak": """select actor, slot, cohort, period from (select distinct actor, slot, cohort, period,
-  dense_rank() over (partition by actor order by period) - 1 as before from visits) where before = period""",
-}
-"""Who counts in which period, by mode."""
-WORTH = {
-    "on": "periods p using (period)",
-    "on_or_after": "periods p on p.period <= v.period",
-    "on_or_before": "periods p on p.period >= v.period",
-    "streak": "kept p on v.period = p.period and v.actor is not distinct from p.actor",
-}
-"""In which periods the value of a return counts, by mode."""
-
-
-def lasted(extent: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How long actors (first start, last return) were there, until a horizon: times, how many had left, how many."""
-    extent = extent[:, extent[0] <= horizon]
-    durations, which = np.unique(np.minimum(extent[1], horizon) - extent[0], return_inverse=True)
-    left = np.bincount(which[extent[1] <= horizon], minlength=len(durations))
-    return durations, left, np.bincount(which, minlength=len(durations))

@@ -22,11 +22,13 @@ from trackway.model.condition import Condition
 from trackway.model.schema import Schema
 from trackway.model.time import EARLIEST, Duration, iso
 from trackway.plan.component import Query, Story, Told
+from trackway.store.columns import behind
 from trackway.store.columns.breakdown import UNGROUPED, Breakdown, Origins, Shown, joined
 from trackway.store.columns.calendar import Calendar, activity, calendar, days, picked, reach, reach_by_sql
 from trackway.store.columns.context import Context, Moment, Names, Span
 from trackway.store.columns.folds import activity as fold
 from trackway.store.columns.lanes import Intervals, Mask, intervals
+from trackway.store.columns.people import Cell, Listed, chosen
 from trackway.store.columns.view import Shard
 from trackway.store.telling import activity as telling
 
@@ -157,16 +159,20 @@ class Stickiness(Query):
 
     def fold(self, shard: Shard, context: Context) -> Counts | Origins:
         """Groups of one shard in the first of two passes, else counts."""
-        view, made = shard.view, context.prepared
+        made: Prepared = context.prepared
         if self.by and made.shown is None:
             until = Span(EARLIEST, made.windows.calendar.edges[-2])
             return self._breakdown(context).origins(shard, context, made.mask, 1, until)
         shown = made.shown or UNGROUPED
-        lead, window = made.windows.calendar.lead, made.windows.window
-        cells = np.zeros((len(shown.labels), *self._shape(made.windows)), np.int64)
+        return self._counts(shard, made, shown.place, len(shown.labels))
+
+    def _counts(self, shard: Shard, made: Prepared, place: np.ndarray, groups: int) -> Counts:
+        """The counts of a shard by the group of each actor."""
+        view, lead, window = shard.view, made.windows.calendar.lead, made.windows.window
+        cells = np.zeros((groups, *self._shape(made.windows)), np.int64)
         arguments = (
             view.first, view.run, view.lo, view.hi, shard.begin, shard.end, *made.mask.parts, *made.intervals.parts,
-            shown.place, lead,
+            place, lead,
         )  # fmt: skip
         if self.show == "histogram":
             return Counts(cells, int(fold.often(*arguments, window, cells)))
@@ -239,24 +245,74 @@ class Stickiness(Query):
                 found.append((row["time"], "active in"))
         return telling.told(story, context.prepared.windows.calendar, found)
 
+    # ── people ──────────────────────────────────────────────────────────────────────────────────────
+
+    def people(self, partial: Counts, context: Context, cell: Cell) -> Listed:  # noqa: ARG002
+        """Who was active in so many intervals of a window (or `at_least` in so many), or in an interval (or `lately`
+        in its window); and in a group."""
+        made: Prepared = context.prepared
+        shown = made.shown or UNGROUPED
+        wanted = self._wanted(cell, made.windows if made.some else None, shown, context)
+
+        def of(shard: Shard) -> np.ndarray:
+            return behind.whoever(
+                shard, lambda piece, own, size: self._counts(piece, made, own, size).cells, wanted, shown.place
+            )
+
+        return behind.told(behind.members(context.columns_view, of), cell, context)
+
+    def _wanted(self, cell: Cell, made: Windows | None, shown: Shown, context: Context) -> np.ndarray:
+        """Which cells are asked about, as they are counted."""
+        keys, mark = (["active_intervals"], "at_least") if self.show == "histogram" else ([], "lately")
+        cell.only(["time", mark, *keys, *self._breakdown(context).columns])
+        if made is None:
+            return np.zeros((len(shown.labels), *self._shape(self._windows(context, None))), np.bool_)
+        marked, most = cell.flag(mark) or False, made.most if keys else 1
+        cells = [
+            ({"time": iso(start, context.zone), **labels, **dict.fromkeys(keys, n)}, (group, place, n))
+            for group, labels in enumerate(shown.labels) for place, start in enumerate(made.edges[:-1])
+            for n in range(1, most + 1)
+        ]  # fmt: skip
+        wanted = np.zeros((len(shown.labels), *self._shape(made)), np.bool_)
+        for group, place, n in chosen(cell, cells):
+            if keys:
+                wanted[group, place, n : None if marked else n + 1] = True
+            else:
+                wanted[group, int(marked), place] = True
+        return wanted
+
+    def people_by_sql(self, run: Callable[[str], pa.Table], context: Context, cell: Cell) -> Listed:
+        """The same from the reference."""
+        made, span, shown = self._asked(run, context)
+        wanted = self._wanted(cell, made if span else None, shown, context)
+        sql = self._counted_sql(context.schema, context, made)
+        where = behind.within(["place", "first", "second"], wanted)
+        return behind.told_by_sql(run, f"{sql} select actor from counted where {where}", cell, context)
+
     # ── reference ───────────────────────────────────────────────────────────────────────────────────
 
     def sql(self, schema: Schema, context: Context) -> str:
         """Rows `place` (of the group), then `first`, `second` (places in the cells) and `actors`."""
         made = context.prepared or self._windows(context, context.span(self.from_, self.to))
+        return f"""{self._counted_sql(schema, context, made)}
+select place, first, second, count(*) as actors from counted group by all order by all"""
+
+    def _counted_sql(self, schema: Schema, context: Context, made: Windows) -> str:
+        """Common table expressions up to `counted` (actor, place, first, second)."""
         lead = made.calendar.lead
         if self.show == "ratio":
             return f"""{self._days(schema, context, made)},
 shown as (select unnest(range({len(made.window)})) as i),
 seen as (select 0 as first, k - {lead} as second, actor from days where k >= {lead}
-         union select 1, i, actor from shown join days on k > 0 and k > i + {lead - self._trailing} and k <= i + {lead})
-select place, first, second, count(*) as actors
-from seen join grouped on seen.actor is not distinct from grouped.actor group by all order by all"""
+         union select 1, i, actor from shown join days
+           on k > 0 and k > i + {lead - self._trailing} and k <= i + {lead}),
+counted as (select seen.actor, place, first, second
+            from seen join grouped on seen.actor is not distinct from grouped.actor)"""
         return f"""{self._days(schema, context, made)},
 windows as (select unnest({made.window.tolist()}::bigint[]) as w, unnest(range({len(made.window)})) + {lead} as k),
-often as (select actor, w, count(*) as n from days join windows using (k) group by all)
-select place, w as first, n as second, count(*) as actors
-from often join grouped on often.actor is not distinct from grouped.actor group by all order by all"""
+often as (select actor, w, count(*) as n from days join windows using (k) group by all),
+counted as (select often.actor, place, w as first, n as second
+            from often join grouped on often.actor is not distinct from grouped.actor)"""
 
     def _days(self, schema: Schema, context: Context, made: Windows) -> str:
         return days(schema, made.calendar, self._breakdown(context), picked(schema, self.when, self.where))
@@ -266,16 +322,22 @@ from often join grouped on often.actor is not distinct from grouped.actor group 
     ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
         """The same answer from the reference."""
         schema = context.schema
-        span = reach_by_sql(run, context, picked(schema, self.when, self.where), (self.from_, self.to))
-        made = self._windows(context, span)
+        made, span, shown = self._asked(run, context)
         line = self._days(schema, context, made)
-        shown = self._breakdown(context).asked(run, line, context)
         cells = np.zeros((len(shown.labels), *self._shape(made)), np.int64)
         for row in run(self.sql(schema, replace(context, prepared=made))).to_pylist():
             cells[row["place"], row["first"], row["second"]] = row["actors"]
         total = run(f"{line} select count(*) as n from (select distinct actor from days"
                     f" where k >= {made.calendar.lead})")["n"][0].as_py()  # fmt: skip
         return self._answer(Counts(cells, total), made if span else None, shown, context)
+
+    def _asked(self, run: Callable[[str], pa.Table], context: Context) -> tuple[Windows, Span | None, Shown]:
+        """The windows, the range they are of (None when nothing matches), and the groups, from the reference."""
+        schema = context.schema
+        span = reach_by_sql(run, context, picked(schema, self.when, self.where), (self.from_, self.to))
+        made = self._windows(context, span)
+        shown = self._breakdown(context).asked(run, self._days(schema, context, made), context)
+        return made, span, shown
 
 
 def histogram(counts: Sequence[int]) -> list[dict[str, Any]]:

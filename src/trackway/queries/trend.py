@@ -25,6 +25,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Any, NamedTuple, Self
 
+import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
@@ -35,13 +36,16 @@ from trackway.model.schema import Schema
 from trackway.model.statistic import ACTORS, EVENTS, Measure
 from trackway.model.time import SHAPE, Duration, floor, iso
 from trackway.plan.component import Query, Story, Told
+from trackway.store.columns import behind
 from trackway.store.columns.context import Context, Moment, Names, Span
-from trackway.store.columns.groups import REST, Key, beyond, label, sortable
+from trackway.store.columns.groups import REST, Groups, Key, beyond, groups, label, sortable
 from trackway.store.columns.measures.breakdown import Breakdown, Found, Prepared, Tables
 from trackway.store.columns.measures.frame import PREVIOUS, Frame, distance, earlier, span_of
 from trackway.store.columns.measures.made import Part
 from trackway.store.columns.measures.numbers import check, plain
 from trackway.store.columns.measures.reference import Reference
+from trackway.store.columns.met import Spans, merged, met, met_sql
+from trackway.store.columns.people import Cell, Listed, chosen
 from trackway.store.columns.view import Shard
 from trackway.store.telling import measured as telling
 
@@ -272,6 +276,50 @@ class Trend(Query):
         trailing = self.rolling is not None or self.cumulative
         return telling.told(story, frame, parts or [("", self.measure)], names, trailing=trailing)
 
+    # ── people ──────────────────────────────────────────────────────────────────────────────────────
+
+    def people(self, partial: Found, context: Context, cell: Cell) -> Listed:
+        """Who has an event that is measured in an interval (or its window) and group; of several measures by any, or
+        by the `measure` named."""
+        asked = self._breakdown(context, self._narrowed(context))
+        wanted, _, bits = self._wanted(cell, asked, asked.tables(partial))
+        view = context.columns_view
+        mask = context.mask([part.conditions[0] if self.measures else None for part in self._parts], self.where)
+        cut = groups(view, asked.names) if asked.names else None
+        of = met(view, (mask, bits), cut, _told_apart(partial, cut), wanted)
+        return behind.told(behind.members(view, of), cell, context)
+
+    def _wanted(self, cell: Cell, asked: Breakdown, tables: Tables) -> tuple[dict[Key | None, Spans], list[Key], int]:
+        """The spans of time that are asked about by group; all groups shown; and a bit for each measure."""
+        cell.only(["time", *(["measure"] if self.measures else []), *asked.names])
+        frame, zone, named = asked.frames[0], asked.context.zone, cell.given.get("measure")
+        names = [part.name for part in self._parts]
+        if named is not None and named not in names:
+            raise QuestionError(f"no measure is named '{named}'", path="people.measure", hint=suggest(named, names))
+        bits = sum(1 << place for place, name in enumerate(names) if named in (None, name))
+        rows, windows = self._rows(asked, tables), frame.windows()
+        cells = [
+            ({"time": iso(frame.edges[frame.lead + row.window], zone), **self._labels(row.key, asked)}, row)
+            for row in rows
+        ]  # fmt: skip
+        spans: dict[Key | None, list[tuple[int, int]]] = {}
+        for row in chosen(cell, cells):
+            spans.setdefault(row.key, []).append(windows[row.window])
+        shown = list({row.key: None for row in rows if row.key is not None})
+        return {key: merged(some) for key, some in spans.items()}, shown, bits
+
+    def people_by_sql(self, run: Callable[[str], pa.Table], context: Context, cell: Cell) -> Listed:
+        """The same from the reference."""
+        asked = self._asked(run, context)
+        wanted, shown, bits = self._wanted(cell, asked, asked.reference(run))
+        spans = [span for some in wanted.values() for span in some] or [(0, 0)]
+        ranges = [(min(begin for begin, _ in spans), max(end for _, end in spans))]
+        actors = " union all ".join(
+            f"select actor from ({one.picked(ranges)}) where {met_sql(wanted, shown, one.keys)}"
+            for place, one in enumerate(asked.references()) if bits >> place & 1
+        )  # fmt: skip
+        return behind.told_by_sql(run, actors, cell, context)
+
     # ── reference ───────────────────────────────────────────────────────────────────────────────────
 
     def sql(self, schema: Schema, context: Context) -> str:
@@ -282,14 +330,18 @@ class Trend(Query):
     def by_sql(
         self, run: Callable[[str], pa.Table], context: Context
     ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
-        """The same answer from the reference, which is asked first where the events are."""
+        """The same answer from the reference."""
+        asked = self._asked(run, context)
+        return self._answer(asked, asked.reference(run))
+
+    def _asked(self, run: Callable[[str], pa.Table], context: Context) -> Breakdown:
+        """What is asked, of the range that the reference says the events have."""
         span = self._span(context)
         given = (span.start if self.from_ is not None else None, span.end if self.to is not None else None)
         references = [Reference(context.schema, part.measure, part.conditions, ()) for part in self._parts]
         picked = " union all ".join(f"(select t from ({one.picked([given])}))" for one in references)
         extent = run(f"select min(t) as first, max(t) as last from ({picked})")
-        asked = self._breakdown(context, context.among(extent["first"][0].as_py(), extent["last"][0].as_py()))
-        return self._answer(asked, asked.reference(run))
+        return self._breakdown(context, context.among(extent["first"][0].as_py(), extent["last"][0].as_py()))
 
     # ── answer ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -385,6 +437,14 @@ class Trend(Query):
             before, zone = asked.frames[1], asked.context.zone
             notes.append(f"Compared with {iso(before.begin, zone)} to {iso(before.stop, zone)}, interval by interval.")
         return notes
+
+
+def _told_apart(found: Found, cut: Groups | None) -> np.ndarray:
+    """The numbers of the groups that were counted by themselves."""
+    if cut is None or found.made.best is not None:
+        return np.zeros(0, np.int64) if found.made.best is None else found.made.best
+    places = [fold.cells(part).place for fold, part in zip(found.made.folds, found.parts, strict=True)]
+    return np.unique(np.concatenate(places) % cut.size)
 
 
 def _two(conditions: tuple[Condition | None, ...]) -> tuple[Condition | None, Condition | None]:

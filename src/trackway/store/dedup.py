@@ -16,13 +16,13 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
 from trackway.model.condition import literal
 from trackway.store.keys import Words, halves, order, same_as_before, words
 from trackway.store.lake import Lake
+from trackway.store.scratch import scratch
 
 IN_MEMORY = 262_144
 """Keys kept in memory before they become a run on disk."""
@@ -221,7 +221,7 @@ def _keys_of(files: Sequence[str]) -> Keys:
     events = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
     hi, lo = halves("m")
     key = "md5_number(source || chr(0) || event_id)"
-    with duckdb.connect() as connection:
+    with scratch() as connection:
         high, low, received = words(
             connection,
             f"select {hi}, {lo}, epoch_us(received_at)::ubigint from (select {key} as m, received_at from {events})",

@@ -35,6 +35,8 @@ ROWS = 128 * 1024
 """Rows of a row group: small enough to skip, large enough to compress."""
 UNREPEATED = frozenset({"event_id", "tie", "row", "time"})
 """Columns of which a dictionary would only cost."""
+KEPT = 2
+"""Versions kept open."""
 OPTIONS = {"delta.logRetentionDuration": "interval 90 days", "delta.checkpointInterval": "100"}
 
 
@@ -67,6 +69,7 @@ class Table:
         self._partition = partition
         self._lock = threading.RLock()
         self._open: DeltaTable | None = None
+        self._versions: dict[int, DeltaTable] = {}
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -78,8 +81,10 @@ class Table:
         if version is not None and version < 0:
             return None
         with self._lock:
+            if version is not None and version in self._versions:
+                return self._versions[version]
             try:
-                return DeltaTable(str(self.folder), version=version)
+                return self._seen(DeltaTable(str(self.folder), version=version), version)
             except TableNotFoundError:
                 if version is None:
                     return None
@@ -88,6 +93,14 @@ class Table:
                 if version is None or isinstance(error, OSError):
                     raise
                 raise _no_version(version) from error
+
+    def _seen(self, table: DeltaTable, version: int | None) -> DeltaTable:
+        """The same, kept when it is of one version: that never changes."""
+        if version is not None:
+            self._versions[version] = table
+            while len(self._versions) > KEPT:
+                del self._versions[next(iter(self._versions))]
+        return table
 
     def current(self) -> DeltaTable | None:
         """The table as of now, kept open: only for looking at version, position and schema."""

@@ -7,9 +7,10 @@ Nothing depends on the order in which facts arrived, and a fact taken away leave
 
 from __future__ import annotations
 
-import duckdb
 import numpy as np
 import pyarrow as pa
+
+from trackway.store.scratch import scratch
 
 FACTS = pa.schema(
     [
@@ -38,7 +39,7 @@ def resolve(facts: pa.Table) -> pa.Table:
     """
     if facts.num_rows == 0:
         return MAPPING.empty_table()
-    with duckdb.connect() as connection:
+    with scratch() as connection:
         connection.execute("set timezone = 'UTC'")
         connection.register("facts", facts.select(["id", "owner", "alias", "time"]))
         edges = connection.sql(EARLIEST).to_arrow_table()

@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from trackway.store.scratch import scratch
+
 Words = NDArray[np.uint64]
 LOW = "18446744073709551615::uhugeint"
 
@@ -46,7 +48,7 @@ def of_texts(*columns: pa.ChunkedArray) -> Any:
     table = pa.table({f"c{index}": column for index, column in enumerate(columns)})
     joined = " || chr(0) || ".join(table.column_names)
     hi, lo = halves("m")
-    with duckdb.connect() as connection:
+    with scratch() as connection:
         connection.register("texts", table)
         return words(connection, f"select {hi} as hi, {lo} as lo from (select md5_number({joined}) as m from texts)")
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 from trackway.errors import QuestionError
 from trackway.model.condition import literal, quoted
 from trackway.model.schema import SQL, Schema
+from trackway.store.scratch import scratch
 
 if TYPE_CHECKING:
     from trackway.store.lake import Lake
@@ -107,7 +108,7 @@ def find(lake: Lake, condition: str, values: Sequence[Any], most: int) -> list[d
 
 def _held(source: str) -> set[str]:
     """The columns that the files have; a column of the table may not be in any file yet."""
-    with duckdb.connect() as connection:
+    with scratch() as connection:
         return {str(row[0]) for row in connection.execute(f"describe select * from {source}").fetchall()}
 
 

@@ -17,6 +17,7 @@ from trackway.model.condition import quoted
 from trackway.model.schema import Kind, Schema
 from trackway.store.columns.reading import LEFT_OUT
 from trackway.store.columns.view import View
+from trackway.store.scratch import scratch
 
 Key = tuple[str, ...]
 """The columns whose values make an actor; `("actor",)` is the actor of the workspace."""
@@ -66,8 +67,7 @@ def _plain(column: str, kind: Kind) -> str:
 
 def texts(values: pa.Table, key: Key, schema: Schema) -> pa.Array:
     """The names of actors from a table with the values of the key columns."""
-    with duckdb.connect() as connection:
-        connection.execute("set enable_progress_bar = false")
+    with scratch() as connection:
         connection.register("keyed", values)
         found = connection.sql(f"select {text_of(key, schema)} as name from keyed").to_arrow_table()
     return found["name"].combine_chunks()

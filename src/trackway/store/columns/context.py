@@ -75,8 +75,9 @@ class Context:
 
     def span(self, start: str | None, end: str | None) -> Span:
         """The range of a question; from the oldest to the newest event where it is left open. Raises QuestionError."""
-        begin = self.moment(start) if start is not None else self.oldest or 0
         stop = self.moment(end) if end is not None else (self.newest or 0) + 1
+        earliest = self.oldest if self.oldest is not None else stop - 1
+        begin = self.moment(start) if start is not None else earliest
         if start is not None and end is not None and stop <= begin:
             raise QuestionError(
                 f"the range ends at {iso(stop, self.zone)} before it begins at {iso(begin, self.zone)}", path="to"

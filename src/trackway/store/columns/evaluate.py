@@ -10,6 +10,7 @@ import pyarrow as pa
 from trackway.errors import ConditionError
 from trackway.model.condition import literal, quoted
 from trackway.model.schema import SQL, Schema
+from trackway.store.scratch import scratch
 
 UNFIT = (duckdb.BinderException, duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException)
 """What DuckDB says when values do not fit a condition."""
@@ -29,8 +30,8 @@ def evaluate(  # noqa: PLR0913
         for name, held in names.items()
     )
     text = f"select ({sql}) as r from (select {typed or 'v'} from t)"
-    with duckdb.connect() as connection:
-        connection.execute(f"set timezone = {literal(zone)}; set enable_progress_bar = false")
+    with scratch() as connection:
+        connection.execute(f"set timezone = {literal(zone)}")
         connection.register("t", table)
         try:
             return connection.sql(text).to_arrow_table()["r"]

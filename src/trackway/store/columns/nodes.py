@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 from numba import njit
@@ -22,6 +21,7 @@ from trackway.store.columns.evaluate import UNFIT
 from trackway.store.columns.groups import REST
 from trackway.store.columns.lanes import Lane, Mask, over
 from trackway.store.columns.view import View
+from trackway.store.scratch import scratch
 
 Rules = Sequence[tuple[str, Condition]]
 """(name, when), the first that is true names the event."""
@@ -77,7 +77,7 @@ def nodes(view: View, column: str | None, rules: Rules, rewrites: Rewrites, mask
 
 def rewritten(values: pa.ChunkedArray, rewrites: Rewrites) -> pa.Array:
     """Texts with every match of each expression replaced. Raises QuestionError."""
-    with duckdb.connect() as connection:
+    with scratch() as connection:
         connection.register("t", pa.table({"v": values}))
         try:
             found = connection.sql(f"select {rewriting('v', rewrites)} as v from t").to_arrow_table()["v"]

@@ -90,6 +90,8 @@ class Cell:
 
 
 Found = TypeVar("Found")
+Listed = tuple[list[dict[str, Any]], dict[str, Any], list[str]]
+"""Rows of actors, totals and notes."""
 
 
 def chosen(cell: Cell, cells: Sequence[tuple[Mapping[str, Any], Found]]) -> list[Found]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -88,6 +88,8 @@ class Shown:
     """Whether nodes are put together."""
     fewer: bool
     """Whether edges are."""
+    row: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """The row of every numbered edge."""
 
 
 def shown(edges: Edges, named: Nodes, top: int | None, most: int | None) -> Shown:
@@ -108,10 +110,10 @@ def shown(edges: Edges, named: Nodes, top: int | None, most: int | None) -> Show
     apart = settled(lambda: cell[~_beyond(every, most)])
     beyond = ~np.isin(cell, apart) & (cell % wide != slots - 2)
     mapped = np.where(beyond, (cell // (wide * wide) * wide + slots) * wide + slots, cell)
-    final, index = np.unique(mapped, return_inverse=True)
-    total = np.bincount(index, value, len(final)).astype(np.int64)
-    seconds = _medians(final, index[np.searchsorted(cell, grouped(edges.each))], edges.taken)
-    return Shown(every, _cells(final, total, seconds, slots, named), hidden, bool(beyond.any()))
+    final, row = np.unique(mapped, return_inverse=True)
+    total = np.bincount(row, value, len(final)).astype(np.int64)
+    seconds = _medians(final, row[np.searchsorted(cell, grouped(edges.each))], edges.taken)
+    return Shown(every, _cells(final, total, seconds, slots, named), hidden, bool(beyond.any()), row[index])
 
 
 def _cells(

@@ -103,7 +103,8 @@ ranked as (select k, v, row_number() over (partition by k order by count(*) desc
 named as (select n.actor, n.b, n.k, n.t, case when n.special > 0 then n.special when {top} then 0 else {REST} end as s,
     case when n.special = 0 and {top} then n.v end as v
   from node n left join ranked r on n.special = 0 and r.k = n.k and r.v is not distinct from n.v),
-taken as (select n.k, n.s, n.v, case when f.k is null then {STOP} else f.s end as fs, f.v as fv, abs(f.t - n.t) as d
+taken as (select n.actor, n.k, n.s, n.v,
+    case when f.k is null then {STOP} else f.s end as fs, f.v as fv, abs(f.t - n.t) as d
   from named n left join named f on f.actor = n.actor and f.b = n.b and f.k = n.k + 1
   where f.k is not null or n.k < {limits.steps - 1}),
 cell as (select k, s, v, fs, fv, count(*) as value from taken group by all)"""
@@ -111,13 +112,19 @@ cell as (select k, s, v, fs, fv, count(*) as value from taken group by all)"""
 
 def edges_sql(found: str, limits: Limits, most: int | None) -> str:
     """The edges between the nodes shown, beyond the `most` largest of a step one for all the others."""
+    return f"""{cut_sql(found, limits, most)}
+select k, s, v, fs, fv, count(*) as value, median(d) / {MICROS} as seconds, bool_or(beyond) as beyond
+from cut group by k, s, v, fs, fv"""
+
+
+def cut_sql(found: str, limits: Limits, most: int | None) -> str:
+    """Further expressions: `cut(actor, k, s, v, fs, fv, …)`, every edge of every journey as it is shown."""
     beyond = "false" if most is None else f"c.fs <> {STOP} and c.place > {most}"
     return f"""{grouped_sql(found, limits)},
 sized as (select *, row_number() over (partition by k, fs = {STOP} order by value desc, s, v nulls last, fs,
   fv nulls last) as place from cell),
-cut as (select t.k, if({beyond}, {REST}, t.s) as s, if({beyond}, null, t.v) as v, if({beyond}, {REST}, t.fs) as fs,
+cut as (select t.actor, t.k, if({beyond}, {REST}, t.s) as s, if({beyond}, null, t.v) as v,
+    if({beyond}, {REST}, t.fs) as fs,
     if({beyond}, null, t.fv) as fv, t.d, {beyond} as beyond
   from taken t join sized c on c.k = t.k and c.s = t.s and c.fs = t.fs
-    and c.v is not distinct from t.v and c.fv is not distinct from t.fv)
-select k, s, v, fs, fv, count(*) as value, median(d) / {MICROS} as seconds, bool_or(beyond) as beyond
-from cut group by k, s, v, fs, fv"""
+    and c.v is not distinct from t.v and c.fv is not distinct from t.fv)"""

@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from trackway.model.condition import Condition
 from trackway.model.pattern import Choice, Edge, Letter, Node, Pattern, Repeat, Series, Timed
-from trackway.model.schema import Schema
 
 
 @dataclass
@@ -136,16 +134,15 @@ matched as (select actor, s, e from choice where p = 0
   union all select c.actor, c.s, c.e from matched o join choice c on c.actor = o.actor and c.p = o.e)"""
 
 
-def kept_sql(schema: Schema, conditions: Sequence[Condition], where: str, timeout: int, values: str = "") -> str:
-    """The expression `k`: the events that count, with a column for each condition, and `values`.
+def kept_sql(conditions: Sequence[str], where: str, timeout: int, values: str = "", source: str = "events") -> str:
+    """The expression `k`: the events of `source` that count, with a column for each condition (DuckDB text), and
+    `values`.
 
     `nth` numbers an actor's events; `actor` is the id with the number of the session, and `i` numbers its events.
     """
-    letters = "".join(
-        f", coalesce({condition.sql(schema)}, false) as c{number}" for number, condition in enumerate(conditions)
-    )
+    letters = "".join(f", coalesce({condition}, false) as c{number}" for number, condition in enumerate(conditions))
     paused = f"t - lag(t) over w > {timeout}" if timeout >= 0 else "false"
-    return f"""counted as (select actor, epoch_us(time) as t, tie{letters}{values} from events where {where}),
+    return f"""counted as (select actor, epoch_us(time) as t, tie{letters}{values} from {source} where {where}),
 ordered as (select *, row_number() over w - 1 as nth, {paused} as paused
   from counted window w as (partition by actor order by t, tie)),
 cut as (select *, count(*) filter (paused) over (partition by actor order by nth rows unbounded preceding) as session

@@ -49,3 +49,11 @@ def _interval(share: float, spread: float) -> tuple[float | None, float | None]:
         return None, None
     width = Z * np.sqrt(spread) / abs(np.log(share))
     return float(share ** np.exp(width)), float(share ** np.exp(-width))
+
+
+def lasted(extent: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How long actors (first start, last return) were there, until a horizon: times, how many had left, how many."""
+    extent = extent[:, extent[0] <= horizon]
+    durations, which = np.unique(np.minimum(extent[1], horizon) - extent[0], return_inverse=True)
+    left = np.bincount(which[extent[1] <= horizon], minlength=len(durations))
+    return durations, left, np.bincount(which, minlength=len(durations))

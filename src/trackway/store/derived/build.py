@@ -8,7 +8,7 @@ there is nothing to share.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,12 +17,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trackway.errors import ConditionError
+from trackway.model.automaton import automaton
 from trackway.model.schema import Schema
+from trackway.store.columns.context import Span
 from trackway.store.columns.folds import sessions as fold
 from trackway.store.columns.lanes import Mask, nothing, over, times
 from trackway.store.columns.masks import Masks
+from trackway.store.columns.matching import Matches, matches
 from trackway.store.columns.run import width
-from trackway.store.columns.view import View
+from trackway.store.columns.view import Shard, View
 from trackway.store.derived.coding import (
     NO_BASE,
     Built,
@@ -33,7 +36,7 @@ from trackway.store.derived.coding import (
 )
 from trackway.store.derived.measuring import measure
 from trackway.store.derived.values import Values
-from trackway.store.derived.virtual import Listed, Metric, Number, Position, Steps, Value, Virtual
+from trackway.store.derived.virtual import Listed, Matched, Metric, Number, Position, Steps, Value, Virtual
 
 MOST_BYTES = 1 << 30
 """Bytes of derived columns a view keeps, the latest used."""
@@ -110,18 +113,17 @@ class _Work:
     zone: str
 
     def make(self, one: Virtual) -> Built | None:
-        if isinstance(one, Value):
-            return Values(self.view, self.found, self.zone).make(one)
-        if isinstance(one, Metric):
-            number = None if one.number is None else self.found[one.number]
-            return given(self.view, *measure(self.view, one, number, self.zone), number)
-        if isinstance(one, Number):
-            return self._numbered(one)
-        if isinstance(one, Position):
-            return self._positions(one)
-        if isinstance(one, Steps):
-            return given(self.view, *booleans(self._taken(one)), None)
-        assert isinstance(one, Listed)  # noqa: S101 - there are six kinds
+        kinds: dict[type[Virtual], Callable[[Any], Built | None]] = {
+            Value: Values(self.view, self.found, self.zone).make, Metric: self._measured, Number: self._numbered,
+            Matched: self._matched, Position: self._positions, Steps: self._took, Listed: self._listed,
+        }  # fmt: skip
+        return kinds[type(one)](one)
+
+    def _measured(self, one: Metric) -> Built:
+        number = None if one.number is None else self.found[one.number]
+        return given(self.view, *measure(self.view, one, number, self.zone), number)
+
+    def _listed(self, one: Listed) -> Built:
         listed = pc.is_in(self.view.dictionary("actor"), value_set=one.ids).combine_chunks()
         table = np.append(False, listed.to_numpy(zero_copy_only=False))
         return given(self.view, *booleans(table[self.view.codes]), None)
@@ -151,9 +153,29 @@ class _Work:
         most = int(sessions.max(initial=0))
         if most > FEW:
             arrays = cut(empty(view, most), most)
-        base = np.concatenate([[0], np.cumsum(sessions)])
-        each = (np.arange(base[-1]) - np.repeat(base[:-1], sessions) + 1).astype(np.uint32)
-        return Built(arrays, pa.chunked_array([pa.array(np.arange(1, most + 1))]), each, base, sessions=True)
+        return _counted(arrays, sessions)
+
+    def _matched(self, one: Matched) -> Built:
+        view, time, found = self.view, times(self.view), dict[int, Matches]()
+        mask = Masks(view, self.zone).mask([None, *one.letters.values()], one.where)
+        machine, whole = automaton(one.pattern, list(one.letters)), Span(-(1 << 62), 1 << 62)
+        timeout = -1 if one.timeout is None else one.timeout
+
+        def look(shard: Shard) -> None:
+            found[shard.number] = matches(shard, mask, time, machine, whole, False, timeout, one.longest, True)
+
+        over_shards(view, look)
+        flows = sum(np.bincount(part.actor, minlength=view.actors) for part in found.values())
+        arrays = empty(view, int(np.max(flows, initial=0)))
+        out = over(arrays, NO_BASE)
+
+        def number(shard: Shard) -> None:
+            part = found[shard.number]
+            fold.spanned(view.run, view.lo, view.hi, *mask.parts, part.actor, part.begin, part.end,
+                         out.addresses, out.like)  # fmt: skip
+
+        over_shards(view, number)
+        return _counted(arrays, np.asarray(flows))
 
     def _positions(self, one: Position) -> Built:
         view, numbers = self.view, over(self.found[one.number].arrays, NO_BASE)
@@ -168,7 +190,7 @@ class _Work:
         narrow = [array.astype(width(largest)) for array in arrays]
         return Built(narrow, pa.chunked_array([pa.array(np.arange(1, largest + 1))]))
 
-    def _taken(self, one: Steps) -> np.ndarray:
+    def _took(self, one: Steps) -> Built:
         view, mask, time = self.view, Masks(self.view, self.zone).mask(one.steps, None), times(self.view)
         start = one.range.start if one.range.start is not None else -(1 << 62)
         stop = one.range.end if one.range.end is not None else 1 << 62
@@ -178,4 +200,12 @@ class _Work:
             view.first, view.run, view.lo, view.hi, shard.begin, shard.end, *mask.parts, time.addresses, time.like,
             start, stop, True, within, len(one.steps), out,
         ))  # fmt: skip
-        return out
+        return given(view, *booleans(out), None)
+
+
+def _counted(arrays: list[np.ndarray], sessions: np.ndarray) -> Built:
+    """The column that numbers sessions or flows, by how many each actor has."""
+    base = np.concatenate([[0], np.cumsum(sessions)])
+    each = (np.arange(base[-1]) - np.repeat(base[:-1], sessions) + 1).astype(np.uint32)
+    largest = int(sessions.max(initial=0))
+    return Built(arrays, pa.chunked_array([pa.array(np.arange(1, largest + 1))]), each, base, sessions=True)

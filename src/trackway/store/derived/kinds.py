@@ -10,6 +10,7 @@ import duckdb
 from trackway.errors import ConditionError
 from trackway.model.condition import quoted
 from trackway.model.schema import SQL, Kind
+from trackway.store.scratch import scratch
 
 WHOLE = frozenset({
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
@@ -25,7 +26,7 @@ def kind_of_sql(sql: str, columns: Mapping[str, Kind]) -> Kind:
 @lru_cache(maxsize=4096)
 def _kind(sql: str, columns: tuple[tuple[str, Kind], ...]) -> Kind:
     nulls = ", ".join(f"null::{SQL[kind]} as {quoted(name)}" for name, kind in columns) or "1 as one"
-    with duckdb.connect() as connection:
+    with scratch() as connection:
         try:
             found = connection.execute(f"describe select ({sql}) as r from (select {nulls})").fetchall()[0][1]
         except duckdb.Error as error:

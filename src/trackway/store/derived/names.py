@@ -21,12 +21,13 @@ from trackway.model.measure import Measure
 from trackway.model.moment import micros
 from trackway.model.schema import ENVELOPE, Kind, Schema
 from trackway.model.time import iso
-from trackway.plan.naming import COHORT, PARTS, Cohort, Expression, Naming, Session
+from trackway.plan.naming import COHORT, PARTS, Cohort, Expression, Flow, Naming, Session
 from trackway.store.derived.kinds import kind_of_sql
 from trackway.store.derived.virtual import (
     ACTOR,
     EVENT,
     Listed,
+    Matched,
     Metric,
     Number,
     Position,
@@ -34,7 +35,6 @@ from trackway.store.derived.virtual import (
     Steps,
     Value,
     Virtual,
-    session_scope,
 )
 
 OF_TIME = {"min": "first_time", "first": "first_time", "max": "last_time", "last": "last_time", "count": "count"}
@@ -60,7 +60,7 @@ class Names:
         self.naming, self.stored, self.zone, self.now, self.lists = naming, stored, zone, now, lists
         self._written = frozenset({
             *naming.expressions,
-            *(f"{name}.{part}" for name in naming.sessions for part in PARTS),
+            *(f"{name}.{part}" for name in (*naming.sessions, *naming.flows) for part in PARTS),
             *(COHORT + name for name in naming.cohorts),
         })  # fmt: skip
         self.schema: Schema = _Wider(self)
@@ -127,15 +127,16 @@ class Names:
         if name.startswith(COHORT):
             cohort = name.removeprefix(COHORT)
             return _placed(f"cohorts.{cohort}", lambda: self._cohort(name, cohort))
-        session, _, part = name.rpartition(".")
-        return _placed(f"sessions.{session}", lambda: self._part(session, part, naming.sessions[session]))
+        whole, _, part = name.rpartition(".")
+        table = "flows" if whole in naming.flows else "sessions"
+        return _placed(f"{table}.{whole}", lambda: self._part(whole, part))
 
     def _expression(self, name: str, asked: Expression) -> Virtual:
         if asked.value is not None:
             made: Virtual = self._value(name, asked.value.resolved(self.schema))
         else:
             measure = asked.measure or Measure("count")
-            number = None if asked.session is None else self._number_of(asked.session)
+            number = self._number_of(asked)
             made = self._metric(name, measure, asked.where, self._range(asked.from_, asked.to), number)
         order = {ACTOR: 0, EVENT: 2}
         wanted = {"actor": 0, "session": 1, "flow": 1, "event": 2}.get(asked.scope or "event", 2)
@@ -146,10 +147,14 @@ class Names:
             )  # fmt: skip
         return made
 
-    def _number_of(self, session: str) -> str:
-        if session not in self.naming.sessions:
-            raise QuestionError(f"no sessions named '{session}'", hint=suggest(session, self.naming.sessions))
-        return f"{session}.number"
+    def _number_of(self, asked: Expression) -> str | None:
+        """The column that tells apart what is measured; None for actors."""
+        naming = self.naming
+        for what, name, known in (("session", asked.session, naming.sessions), ("flow", asked.flow, naming.flows)):
+            if name is not None and name not in known:
+                raise QuestionError(f"no {what}s named '{name}'", hint=suggest(name, known))
+        name = asked.session or asked.flow
+        return None if name is None else f"{name}.number"
 
     def _value(self, name: str, tree: exp.Expression) -> Value:
         reads = _read_by(tree)
@@ -176,7 +181,7 @@ class Names:
         tree = None if where is None else where.resolved(self.schema)
         reads = _unique([*([of] if of else []), *_read_by(tree), *([number] if number else [])])
         key = self._key("metric", what, of, tree, within.start, within.end, number, reads=reads)
-        scope = ACTOR if number is None else session_scope(number.rpartition(".")[0])
+        scope = ACTOR if number is None else self._scope(number)
         return Metric(name, kind, scope, reads, key, what, of, tree, within, number)
 
     def _measured(self, name: str, measure: Measure) -> str | None:
@@ -199,12 +204,13 @@ class Names:
             raise QuestionError(message, hint="to comes after from")
         return Range(begin, stop)
 
-    # ── sessions ────────────────────────────────────────────────────────────────────────────────────
+    # ── sessions and flows ──────────────────────────────────────────────────────────────────────────
 
-    def _part(self, session: str, part: str, asked: Session) -> Virtual:
-        name, number = f"{session}.{part}", f"{session}.number"
+    def _part(self, whole: str, part: str) -> Virtual:
+        name, number = f"{whole}.{part}", f"{whole}.number"
         if part == "number":
-            return self._number(name, asked)
+            flow = self.naming.flows.get(whole)
+            return self._number(name, self.naming.sessions[whole]) if flow is None else self._matched(name, flow)
         if part == "position":
             key = self._key("position", reads=(number,))
             return Position(name, "integer", EVENT, (number,), key, number)
@@ -226,8 +232,18 @@ class Names:
         )
         timeout = None if asked.timeout is None else asked.timeout.micros
         key = self._key("number", timeout, where, start, end, change, reads=reads)
-        scope = session_scope(name.rpartition(".")[0])
+        scope = f"session {name.rpartition('.')[0]}"
         return Number(name, "integer", scope, reads, key, timeout, where, start, end, change)
+
+    def _matched(self, name: str, asked: Flow) -> Matched:
+        letters = {letter: condition.resolved(self.schema) for letter, condition in asked.letters.items()}
+        where = None if asked.where is None else asked.where.resolved(self.schema)
+        timeout = None if asked.timeout is None else asked.timeout.micros
+        reads = _unique(each for tree in (where, *letters.values()) for each in _read_by(tree))
+        longest = asked.match == "longest"
+        key = self._key("matched", str(asked.pattern), longest, timeout, where, *letters.values(), reads=reads)
+        scope = f"flow {name.rpartition('.')[0]}"
+        return Matched(name, "integer", scope, reads, key, asked.pattern, letters, where, timeout, longest)
 
     # ── cohorts ─────────────────────────────────────────────────────────────────────────────────────
 

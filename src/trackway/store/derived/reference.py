@@ -10,8 +10,9 @@ from sqlglot import exp
 
 from trackway.model.condition import quoted
 from trackway.model.schema import Schema
+from trackway.store.columns.spans import kept_sql, matches_sql
 from trackway.store.derived.kinds import typed
-from trackway.store.derived.virtual import Listed, Metric, Number, Position, Range, Steps, Value, Virtual
+from trackway.store.derived.virtual import Listed, Matched, Metric, Number, Position, Range, Steps, Value, Virtual
 
 ORDER = "order by time, tie"
 
@@ -25,6 +26,8 @@ def attach(connection: duckdb.DuckDBPyConnection, closure: Iterable[Virtual], sc
         rest = f"* exclude ({quoted(one.name)})" if one.name in present else "*"
         if isinstance(one, Listed):
             connection.register(f"listed {place}", pa.table({"id": one.ids}))
+        if isinstance(one, Matched):
+            connection.execute(f'create table "matched {place}" as {_matches(one, before)}')
         connection.execute(f'create view "events {place}" as {_layer(one, before, rest, place)}')
         present.add(one.name)
         before = f'"events {place}"'
@@ -40,6 +43,8 @@ def _layer(one: Virtual, before: str, rest: str, place: int) -> str:
         return _metric(one, before, rest, name)
     if isinstance(one, Number):
         return _number(one, before, rest, name)
+    if isinstance(one, Matched):
+        return _matched(one, before, rest, name, place)
     if isinstance(one, Position):
         number = quoted(one.number)
         ranked = f"row_number() over (partition by actor, {number} {ORDER})"
@@ -92,6 +97,25 @@ from (select *, {opens} as "# new" from (
     {"false" if one.start is None else _true(one.start)} as "# start",
     {"false" if one.end is None else _true(one.end)} as "# end",
     {quoted(one.change) if one.change else "null"} as "# of" from {before}))"""
+
+
+def _matches(one: Matched, before: str) -> str:
+    """The matches: the first and last event of each, by their places among those that are there for the pattern."""
+    inside, timeout = _true(one.where), -1 if one.timeout is None else one.timeout
+    kept = kept_sql([tree.sql(dialect="duckdb") for tree in one.letters.values()], inside, timeout, source=before)
+    return f"""with recursive {kept},
+{matches_sql(one.pattern, list(one.letters), one.longest)}
+select a.actor.id as whose, a.nth as low, b.nth as high,
+  row_number() over (partition by a.actor.id order by a.nth) as number
+from matched m join k a on a.actor = m.actor and a.i = m.s join k b on b.actor = m.actor and b.i = m.e - 1"""
+
+
+def _matched(one: Matched, before: str, rest: str, name: str, place: int) -> str:
+    """The match whose ends an event is between."""
+    inside = _true(one.where)
+    return f"""select p.* exclude ("# in", "# n"), m.number as {name} from (select {rest}, {inside} as "# in",
+    row_number() over (partition by actor, {inside} {ORDER}) - 1 as "# n" from {before}) p
+left join "matched {place}" m on m.whose = p.actor and p."# in" and p."# n" between m.low and m.high"""
 
 
 def _sequence(one: Steps, before: str) -> str:

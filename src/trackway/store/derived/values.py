@@ -24,7 +24,7 @@ from trackway.store.columns.run import QUARTER, width
 from trackway.store.columns.view import View
 from trackway.store.derived.coding import Built, coded, coded_parts, empty, encode, given, taken
 from trackway.store.derived.kinds import typed
-from trackway.store.derived.virtual import ACTOR, EVENT, Value
+from trackway.store.derived.virtual import ACTOR, EVENT, Value, number_of
 
 MOST_VALUES = 1 << 21
 """Distinct values of events or sessions from which on a column is not worth its codes: the lake answers then."""
@@ -63,7 +63,7 @@ class Values:
         if one.scope == ACTOR:
             codes = {name: self._of_actors(name) for name in one.reads}
             return given(self.view, *coded(self._evaluated(one, codes, self.view.actors)), None)
-        number = self.found[f"{one.scope.removeprefix('session ')}.number"]
+        number = self.found[number_of(one.scope)]
         assert number.base is not None  # noqa: S101 - it numbers sessions
         size = int(number.base[-1])
         if "actor" in one.reads and size > MOST_VALUES:

@@ -1,25 +1,28 @@
 """What a derived column is, checked against the columns there are: the one description both engines follow.
 
-Everything that can be named comes down to six kinds: a value of other columns, a measure of the events of an
-actor or session, the number of a session, the position in it, a sequence of steps, and a list of actors.
+Everything that can be named comes down to seven kinds: a value of other columns, a measure of the events of an
+actor or session, the number of a session, that of a match of a pattern (a flow; whatever is said of sessions holds for
+these), the position in it, a sequence of steps, and a list of actors.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from sqlglot import exp
 
+from trackway.model.pattern import Pattern
 from trackway.model.schema import Kind
 
 EVENT, ACTOR = "event", "actor"
-"""Scopes: what a column is a property of. A session's scope is `session NAME`."""
+"""Scopes: what a column is a property of. A session's scope is `session NAME`, that of a flow `flow NAME`."""
 
 
-def session_scope(name: str) -> str:
-    """The scope of the columns of a session."""
-    return f"session {name}"
+def number_of(scope: str) -> str:
+    """The column with the number of a session or flow, by its scope."""
+    return scope.partition(" ")[2] + ".number"
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +77,19 @@ class Number(Virtual):
     start: exp.Expression | None
     end: exp.Expression | None
     change: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Matched(Virtual):
+    """Which match of a pattern, of its actor, an event is in, from 1; null outside of all."""
+
+    pattern: Pattern
+    letters: Mapping[str, exp.Expression]
+    """The condition of every name in the pattern."""
+    where: exp.Expression | None
+    timeout: int | None
+    """Microseconds."""
+    longest: bool
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,16 +23,18 @@ STOP, MORE = 2, 1
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def journeys(  # noqa: PLR0913, PLR0917
+def journeys(  # noqa: C901, PLR0913, PLR0917
     first: np.ndarray, run: np.ndarray, lo: np.ndarray, hi: np.ndarray, begin: int, end: int,
     mask_at: np.ndarray, mask_like: np.ndarray, mask: np.ndarray,
     also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray,
     node_at: np.ndarray, node_like: np.ndarray, node: np.ndarray, time_at: np.ndarray, time_like: np.ndarray,
     start: int, stop: int, cut: bool, timed: bool, backward: bool, between: bool, anchored: bool,
     steps: int, within: int, timeout: int, keep: bool, every: bool, slots: int,
-    edges: np.ndarray, taken: np.ndarray,
+    edges: np.ndarray, taken: np.ndarray, upto: np.ndarray,
 ) -> tuple[int, int, int]:  # fmt: skip
     """Write down the edges of all journeys, and how long each took; returns how many edges, journeys and actors.
+
+    `upto`, unless it is empty, becomes how many edges there are after each actor.
 
     Only rows in [start, stop) count; `cut` says whether there may be others. `timed` says whether times matter
     at all, `anchored` whether a journey begins at a START event rather than where the actor or a pause does,
@@ -72,6 +74,8 @@ def journeys(  # noqa: PLR0913, PLR0917
                               edges, taken, m)  # fmt: skip
         whole += found
         some += found > 0
+        if len(upto):
+            upto[actor - begin] = m
     return m, whole, some
 
 

@@ -1,10 +1,11 @@
-"""Cutting the events of each actor into sessions, and following actors through a sequence of steps."""
+"""Cutting the events of each actor into sessions and flows, and following actors through a sequence of steps."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import carray, njit
 
+from trackway.store.columns.folds.pattern import KEPT, STRETCH
 from trackway.store.columns.folds.reading import bits, earliest
 from trackway.store.columns.lanes import pointer
 
@@ -52,6 +53,29 @@ def numbered(  # noqa: PLR0913, PLR0917
                 if number <= most:
                     out[row] = number
         sessions[actor] = number
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def spanned(  # noqa: PLR0913, PLR0917
+    run: np.ndarray, lo: np.ndarray, hi: np.ndarray,
+    mask_at: np.ndarray, mask_like: np.ndarray, mask: np.ndarray,
+    also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray,
+    actor: np.ndarray, begin: np.ndarray, end: np.ndarray, out_at: np.ndarray, out_like: np.ndarray,
+) -> None:  # fmt: skip
+    """Give every event that counts, from the bound `begin` to the bound `end` of a match, its number of the actor."""
+    number, row_of = 0, (np.int64(1) << STRETCH) - 1
+    for match in range(len(begin)):
+        number = number + 1 if match and actor[match] == actor[match - 1] else 1
+        early, late = begin[match] >> STRETCH, end[match] >> STRETCH
+        for s in range(early, late + 1):
+            marks = carray(pointer(mask_at[run[s]], mask_like), hi[s])
+            others = carray(pointer(also_at[run[s]], also_like), hi[s])
+            out = carray(pointer(out_at[run[s]], out_like), hi[s])
+            low = begin[match] & row_of if s == early else lo[s]
+            high = (end[match] & row_of) + 1 if s == late else hi[s]
+            for row in range(low, high):
+                if bits(mask, marks, also, others, row) & KEPT:
+                    out[row] = number
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
