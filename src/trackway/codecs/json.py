@@ -16,8 +16,6 @@ only blocks of files, which are always lines, say so (`lines`), and may name the
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import groupby
@@ -49,14 +47,10 @@ class Json(Codec):
 
     def key(self, request: Request) -> str | None:
         """A bearer token, the user name of Basic authentication, or `?key=` where no header can be set."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            return token.strip()
-        if scheme.lower() == "basic":
-            try:
-                return base64.b64decode(token).decode().partition(":")[0]
-            except (binascii.Error, UnicodeDecodeError):
-                return ""
+        user = request.authorization("basic")
+        if user is not None:
+            return user.partition(":")[0]
+        return request.authorization("bearer") or request.query.get("key")
         return request.query.get("key")
 
     def count(self, body: bytes, headers: Mapping[str, str]) -> int:
