@@ -1,0 +1,127 @@
+"""A collector on a loopback port for real clients, with a road to it that can fail, and the flow behind it.
+
+`faults` say what becomes of the next requests that bring events: `busy` (the collector asks for patience),
+`reset` (the connection ends before it is read), `lost` (taken in, but the connection ends before the answer),
+`502` (somebody in front answers), or `ok`.
+"""
+
+import http.client
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from houses import House
+from trackway.api.collect import routes
+from trackway.plan.config import check
+
+
+def roads(*faults):
+    """Parameters of a test: a good road, and one with these faults, which takes as long as the client is patient."""
+    return [pytest.param((), id="good"), pytest.param(faults, id="failing", marks=pytest.mark.long)]
+
+
+class Road:
+    """The way to an application, on which requests that bring events meet faults."""
+
+    def __init__(self, app, faults):
+        self.app, self.faults, self.met, self.transports = app, list(faults), [], {}
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http" or scope["method"] not in ("POST", "PUT"):
+            await self.app(scope, receive, send)
+            return
+        fault = self.faults.pop(0) if self.faults else "ok"
+        self.met.append(fault)
+        transport = self.transports[scope["client"]]
+        if fault == "reset":
+            transport.abort()
+        elif fault == "502":
+            while (await receive()).get("more_body"):
+                pass
+            body = b"<html>bad gateway</html>"
+            head = [(b"content-type", b"text/html"), (b"content-length", b"%d" % len(body))]
+            await send({"type": "http.response.start", "status": 502, "headers": head})
+            await send({"type": "http.response.body", "body": body})
+        elif fault == "lost":
+
+            async def nothing(_message):
+                transport.abort()
+
+            await self.app(scope, receive, nothing)
+        else:
+            scope["fault"] = fault
+            await self.app(scope, receive, send)
+
+
+class Pressure:
+    """Too much waits when the road says so."""
+
+    def __init__(self, road):
+        self.road = road
+
+    async def high(self):
+        return bool(self.road.met) and self.road.met[-1] == "busy"
+
+    def add(self, records):
+        pass
+
+
+@contextmanager
+def serving(folder, *codecs, faults=(), keys=("wk",), **options):
+    """A collector of one source `web`; `store()` takes what came to the lake and gives the rows asked for."""
+    table = {"type": "http", "codecs": list(codecs), "write_keys": list(keys), **options}
+    house = House(folder, sources=check({"sources": {"web": table}}, folder).sources)
+    house.now = time.time_ns() // 1_000
+    app = FastAPI()
+    made = routes(SimpleNamespace(plan=house.plan, journal=house.journal, lake=SimpleNamespace(position=lambda: 0)))
+    app.router.routes[:0] = made
+    road = Road(app, faults)
+    made[0]._pressure = Pressure(road)
+
+    class Protocol(HttpToolsProtocol):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            road.transports[self.client] = transport
+
+    settings = uvicorn.Config(road, http=Protocol, ws="none", log_level="critical", access_log=False, lifespan="off")
+    server = uvicorn.Server(settings)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        port = listener.getsockname()[1]
+        try:
+            yield SimpleNamespace(port=port, url=f"http://127.0.0.1:{port}", house=house, road=road)
+        finally:
+            server.should_exit = True
+            thread.join()
+            house.close()
+
+
+def stored(served, *columns, order="time, event_id"):
+    """Everything that came, through the flow, from the lake; the ledger balances and nothing was refused."""
+    served.house.run()
+    bins = served.house.bins()
+    assert bins.get("refused", 0) == bins.get("pending", 0) == 0, served.house.lake.sql(
+        "select * from refused"
+    ).to_pylist()
+    return served.house.events(*(f'"{name}"' for name in columns), order=order)
+
+
+def send(served, path, body=b"", headers=None, method="POST"):
+    """Status, headers and body of one request."""
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
+    try:
+        connection.request(method, path, body, headers or {})
+        reply = connection.getresponse()
+        return reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read()
+    finally:
+        connection.close()
