@@ -7,6 +7,7 @@
 
 import http.client
 import socket
+import subprocess
 import threading
 import time
 from contextlib import contextmanager
@@ -74,8 +75,8 @@ class Pressure:
 
 
 @contextmanager
-def serving(folder, *codecs, faults=(), keys=("wk",), **options):
-    """A collector of one source `web`; `store()` takes what came to the lake and gives the rows asked for."""
+def serving(folder, *codecs, faults=(), keys=("wk",), tls=False, **options):
+    """A collector of one source `web`, whose records `stored` takes to the lake."""
     table = {"type": "http", "codecs": list(codecs), "write_keys": list(keys), **options}
     house = House(folder, sources=check({"sources": {"web": table}}, folder).sources)
     house.now = time.time_ns() // 1_000
@@ -89,8 +90,13 @@ def serving(folder, *codecs, faults=(), keys=("wk",), **options):
         def connection_made(self, transport):
             super().connection_made(transport)
             road.transports[self.client] = transport
+            road.loop = self.loop
 
-    settings = uvicorn.Config(road, http=Protocol, ws="none", log_level="critical", access_log=False, lifespan="off")
+    certificate = self_signed(folder) if tls else None
+    settings = uvicorn.Config(
+        road, http=Protocol, ws="none", log_level="critical", access_log=False, lifespan="off",
+        ssl_certfile=certificate, ssl_keyfile=folder / "key.pem" if tls else None,
+    )  # fmt: skip
     server = uvicorn.Server(settings)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -99,11 +105,34 @@ def serving(folder, *codecs, faults=(), keys=("wk",), **options):
             time.sleep(0.01)
         port = listener.getsockname()[1]
         try:
-            yield SimpleNamespace(port=port, url=f"http://127.0.0.1:{port}", house=house, road=road)
+            url = f"http{'s' if tls else ''}://127.0.0.1:{port}"
+            yield SimpleNamespace(port=port, url=url, house=house, road=road, certificate=certificate)
         finally:
+            for transport in road.transports.values():
+                road.loop.call_soon_threadsafe(transport.abort)
             server.should_exit = True
             thread.join()
             house.close()
+
+
+def self_signed(folder):
+    """A certificate for this machine, and its key in `key.pem` beside it."""
+    certificate = folder / "certificate.pem"
+    asked = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    named = [
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1,DNS:localhost",
+        "-keyout",
+        folder / "key.pem",
+        "-out",
+        certificate,
+    ]
+    subprocess.run([*asked, *named], check=True, capture_output=True)
+    return certificate
 
 
 def stored(served, *columns, order="time, event_id"):

@@ -16,10 +16,8 @@ with gzip whatever the headers say. Version 1 is answered for every uuid. Times 
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
-from urllib.parse import parse_qs
 
 import numpy as np
 import orjson
@@ -30,6 +28,7 @@ from trackway.errors import PayloadError
 from trackway.model.dialect import Dialect, called, only, put, revealed
 from trackway.model.documents import HIDDEN, column_or_nulls
 from trackway.model.event import Block
+from trackway.model.form import unwrapped
 from trackway.model.json_text import as_array, find_member
 from trackway.model.parcel import Parcel, listed, objects, opened, single
 from trackway.model.schema import ARROW, Schema
@@ -89,7 +88,7 @@ class Posthog(Codec):
         if bearer is not None:
             return bearer
         try:
-            body = plain(request)
+            body = unwrapped(request.body, request.query)
             parcel = _cut(body)
         except PayloadError:
             return None
@@ -103,7 +102,7 @@ class Posthog(Codec):
 
     def take(self, request: Request) -> Taken:
         """The JSON that was sent, out of its wrapping."""
-        body = plain(request)
+        body = unwrapped(request.body, request.query)
         parcel = _cut(body)
         if not request.path.endswith(V1):
             return Taken(body, len(parcel), {"path": request.path}, Reply(200, b'{"status": "Ok"}'))
@@ -146,18 +145,3 @@ def _has(body: bytes, key: bytes) -> bool:
 def _cut(body: bytes) -> Parcel:
     """A batch, a list or one event. Raises PayloadError for what is none."""
     return opened(body, b"batch") or listed(body) or single(body)
-
-
-def plain(request: Request) -> bytes:
-    """The JSON of a request: its body, or what stands as `data` in a form or in the address, perhaps in base64."""
-    text = request.body.strip()
-    if not text and "data" in request.query:
-        text = request.query["data"].encode()
-    elif text.startswith(b"data="):
-        text = parse_qs(text.decode("utf-8", "replace")).get("data", [""])[0].encode()
-    if text[:1] in (b"{", b"["):
-        return text
-    try:
-        return base64.b64decode(text.replace(b" ", b"+") + b"==")
-    except ValueError as error:
-        raise PayloadError("neither JSON nor JSON in base64", hint="send JSON") from error

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from trackway.errors import PayloadError
 from trackway.model.documents import Records, Split
 from trackway.model.event import DECODED, Block
-from trackway.model.json_text import Ints, array_items, as_array, complaint, find_member, is_value, skip
+from trackway.model.json_text import Ints, array_items, as_array, complaint, find_member, is_value, skip, text_lines
 
 NOWHERE: Ints = np.zeros(0, dtype=np.int64)
 
@@ -75,6 +75,12 @@ def single(body: bytes) -> Parcel:
     if not is_value(data, 0, len(data)):
         raise PayloadError(f"not JSON: {complaint(body)}")
     return Parcel(np.array([skip(data, 0, len(data))]), np.array([len(data)]))
+
+
+def lines(body: bytes) -> Parcel:
+    """A record a line."""
+    data = as_array(body)
+    return Parcel(*text_lines(data, 0, len(data)))
 
 
 def objects(body: bytes, parcel: Parcel) -> Iterator[dict[str, Any]]:

@@ -106,6 +106,11 @@ class Taken:
     """Perhaps made of the position in the journal (0 when nothing was kept)."""
 
 
+def is_one_of(key: str | None, keys: Sequence[str]) -> bool:
+    """Whether a key is one of those of a source, compared in a time that does not tell how much of it is right."""
+    return key is not None and any(hmac.compare_digest(key.encode(), known.encode()) for known in keys)
+
+
 class Codec(Component):
     """Payload to events; pure, and never raising on any bytes once a block was taken in.
 
@@ -131,8 +136,7 @@ class Codec(Component):
 
     def shows(self, request: Request, keys: Sequence[str]) -> bool:
         """Whether a request carries one of the write keys of a source, or is signed with one."""
-        key = self.key(request)
-        return key is not None and any(hmac.compare_digest(key.encode(), known.encode()) for known in keys)
+        return is_one_of(self.key(request), keys)
 
     def take(self, request: Request) -> Taken:
         """What is kept of a request, and the reply. Raises PayloadError when it cannot be taken in at all."""
@@ -408,4 +412,4 @@ class Contract(Component):
 
 
 __all__ = ["Answer", "Codec", "Component", "Contract", "Keep", "Payload", "Plan", "Query", "Reply", "Request",
-           "Rewrite", "Source", "Story", "Taken", "Told", "Transform", "Verdict"]  # fmt: skip
+           "Rewrite", "Source", "Story", "Taken", "Told", "Transform", "Verdict", "is_one_of"]  # fmt: skip
