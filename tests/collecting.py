@@ -6,11 +6,15 @@
 """
 
 import http.client
+import json
+import os
+import shutil
 import socket
 import subprocess
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -21,6 +25,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from houses import House
 from trackway.api.collect import routes
 from trackway.plan.config import check
+
+CLIENTS = Path(__file__).parent / "clients"
 
 
 def roads(*faults):
@@ -154,3 +160,15 @@ def send(served, path, body=b"", headers=None, method="POST"):
         return reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read()
     finally:
         connection.close()
+
+
+def node(script, *arguments, **environment):
+    """Runs a script in tests/clients with Node.js and gives what it printed as JSON; the test is skipped without."""
+    if not (CLIENTS / "node_modules").is_dir() or shutil.which("node") is None:
+        pytest.skip("no Node.js clients: npm install --prefix tests/clients --no-package-lock")
+    command = ["node", "--no-deprecation", CLIENTS / script, *map(str, arguments)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **environment}
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])

@@ -27,6 +27,7 @@ import pyarrow as pa
 
 from trackway.errors import PayloadError
 from trackway.model.cells import Path
+from trackway.model.dialect import together
 from trackway.model.documents import Records, Split, property_name, tabulate
 from trackway.model.event import Block
 from trackway.model.json_text import array_items, as_array, complaint, is_value, skip, text_lines
@@ -65,12 +66,7 @@ class Json(Codec):
         if not blocks:
             return tabulate(Records.of([], []), ENVELOPE, property_name)
         groups = [(columns, list(some)) for columns, some in groupby(blocks, key=_columns)]
-        kinds = {**known.properties, **ENVELOPE}
-        tables = [_table(some, columns, kinds) for columns, some in groups]
-        if mixed := _mixed(tables):
-            kinds |= dict.fromkeys(mixed, "string")
-            tables = [_table(some, columns, kinds) for columns, some in groups]
-        return pa.concat_tables(tables, promote_options="default")
+        return together([partial(_table, some, columns) for columns, some in groups], {**known.properties, **ENVELOPE})
 
     def reply(self, records: int) -> Reply:
         """How many events were kept."""
@@ -85,13 +81,6 @@ def _columns(block: Block) -> str:
 def _table(blocks: Sequence[Block], columns: str, kinds: Mapping[str, Kind]) -> pa.Table:
     records = Records.of(blocks, [_split(block.body, block.headers) for block in blocks])
     return tabulate(records, kinds, partial(_name, named=_renamed(columns)))
-
-
-def _mixed(tables: Sequence[pa.Table]) -> set[str]:
-    """The columns that are not of one type in all tables."""
-    types: dict[str, pa.DataType] = {}
-    fields = [field for table in tables for field in table.schema]
-    return {field.name for field in fields if types.setdefault(field.name, field.type) != field.type}
 
 
 def _form(body: bytes, headers: Mapping[str, str]) -> str:

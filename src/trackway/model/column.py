@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from functools import cached_property
 
@@ -21,6 +22,8 @@ EXACT = 2**53
 """Integers up to this are exact as doubles."""
 FIRST_TIME, LAST_TIME = -62_135_596_800_000_000, 253_402_300_799_999_999
 """The years 1 to 9999."""
+EPOCH = re.compile(r"\d{9,}(\.\d*)?")
+"""Digits that are no date without its dashes, though a date, any character and a time may look like it."""
 KIND_OF: dict[frozenset[int], Kind] = {
     frozenset({TRUE, FALSE}): "boolean",
     frozenset({INTEGER, FLOAT}): "number",
@@ -140,8 +143,9 @@ def _epochs(numbers: npt.NDArray[np.float64]) -> Ints:
 
 def _instant(text: str) -> int:
     """Microseconds since 1970 UTC of a date or time, or of an epoch written as text; ABSENT for anything else."""
-    with suppress(ValueError, OverflowError):
-        return instant(text)
+    if not EPOCH.fullmatch(text):
+        with suppress(ValueError, OverflowError):
+            return instant(text)
     with suppress(ValueError):
         number = float(text)
         return int(_epochs(np.array([number]))[0]) if np.isfinite(number) else ABSENT

@@ -10,7 +10,8 @@ its dotted name.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -102,11 +103,14 @@ class Dialect:
         named = {name: kind_of(table[name].type) for name in table.column_names[len(DECODED) :]}
         context = around.table(outer, {**known, **named})
         table = below(table, context, place)
-        return table if whole else identified(table, context["raw"], place)
+        if whole:
+            return table
+        digests = [*(hashlib.md5(text, usedforsecurity=False).digest() for text in context["raw"].to_pylist()), b""]
+        return identified(table, [digests[number] for number in place.tolist()], place >= 0)
 
 
 def _spare(column: str, rank: int) -> str:
-    return f"{HIDDEN}{rank}{column}"
+    return f"{HIDDEN}{rank}{column.replace(HIDDEN, '~')}"
 
 
 def _spares(column: str, paths: str | tuple[str, ...]) -> list[str]:
@@ -158,22 +162,39 @@ def called(table: pa.Table, event: pa.ChunkedArray | pa.Array, why: str) -> pa.T
     )
 
 
-def identified(table: pa.Table, around: pa.ChunkedArray, place: Any) -> pa.Table:
-    """The table with an id for every record that has a time and no id: a digest of it, of what stands around it, and
-    of how many equal ones came before it in its payload. The same payload sent again gives the same ids.
+def identified(table: pa.Table, contexts: Sequence[bytes], where: Any) -> pa.Table:
+    """The table with an id for every record of some rows that has a time and no id: a digest of it, of the text its
+    meaning rests on, and of how many equal ones came before it in its payload. Sent again it gets the same.
     """
     given = column_or_nulls(table, "event_id")
     timed = column_or_nulls(table, "time", "time")
-    wanted = np.flatnonzero(pc.and_(pc.is_null(given), pc.is_valid(timed)).to_numpy(zero_copy_only=False))
-    if not len(wanted):
+    wanted = where & pc.and_(pc.is_null(given), pc.is_valid(timed)).to_numpy(zero_copy_only=False)
+    if not wanted.any():
         return table
-    contexts = [*(hashlib.md5(text, usedforsecurity=False).digest() for text in around.to_pylist()), b""]
-    ids, raws = given.to_pylist(), table["raw"].to_pylist()
-    seen: dict[tuple[int, bytes], int] = {}
-    for row, block in zip(wanted.tolist(), table["block"].take(pa.array(wanted)).to_pylist(), strict=True):
-        digest = hashlib.md5(contexts[place[row]] + raws[row], usedforsecurity=False)
-        copies = seen[block, digest.digest()] = seen.get((block, digest.digest()), 0) + 1
-        if copies > 1:
-            digest.update(b"#%d" % copies)
+    ids, raws, blocks = given.to_pylist(), table["raw"], table["block"].to_numpy()
+    seen: Counter[tuple[int, bytes]] = Counter()
+    for row in np.flatnonzero(wanted).tolist():
+        digest = hashlib.md5(contexts[row] + raws[row].as_buffer(), usedforsecurity=False)
+        key = (int(blocks[row]), digest.digest())
+        if seen[key]:
+            digest.update(b"#%d" % seen[key])
+        seen[key] += 1
         ids[row] = f"a{digest.hexdigest()}"
     return put(table, event_id=pa.chunked_array([ids], pa.string()))
+
+
+def together(makers: Sequence[Callable[[Mapping[str, Kind]], pa.Table]], known: Mapping[str, Kind]) -> pa.Table:
+    """The tables that several ways of reading make of some blocks, as one in the order of blocks and rows; a column
+    that is not of one type in all of them is text in all.
+    """
+    tables = [make(known) for make in makers]
+    types: dict[str, pa.DataType] = {}
+    fields = [field for table in tables for field in table.schema]
+    mixed = {field.name for field in fields if types.setdefault(field.name, field.type) != field.type}
+    if mixed:
+        tables = [make({**known, **dict.fromkeys(mixed, "string")}) for make in makers]
+    if len(tables) == 1:
+        return tables[0]
+    table = pa.concat_tables(tables, promote_options="default")
+    order = np.lexsort((table["row"].to_numpy(), table["block"].to_numpy()))
+    return table if bool((np.diff(order) == 1).all()) else table.take(pa.array(order))
