@@ -97,11 +97,16 @@ def _kind_page(kind: str) -> str:
         cls = registry.load(kind, name)
         lines += [f"## {name}\n", _prose(inspect.getdoc(sys.modules[cls.__module__]) or "") + "\n"]
         if getattr(cls, "routes", ()):
-            lines.append("Routes: " + ", ".join(f"`POST {route}`" for route in cls.routes) + "\n")  # type: ignore[attr-defined]
+            lines.append("Routes: " + ", ".join(f"`{shown(route)}`" for route in cls.routes) + "\n")  # type: ignore[attr-defined]
         own = list(options(cls))
         if own:
             lines.append(_table(own))
     return "\n".join(lines).rstrip() + "\n"
+
+
+def shown(route: str) -> str:
+    """A route with its methods, as people look for it."""
+    return route if " " in route else f"POST {route}"
 
 
 def options(cls: type[BaseModel], *, shared: bool = False) -> Iterator[Option]:
@@ -307,7 +312,7 @@ def _http_page() -> str:
     lines += ["## Collecting\n", "| route | codec |", "|---|---|"]
     for name in registry.names("codecs"):
         cls = typing.cast("type[Codec]", registry.load("codecs", name))
-        lines += [f"| `POST {route}` | [{name}](codecs.md#{name}) |" for route in cls.routes]
+        lines += [f"| `{shown(route)}` | [{name}](codecs.md#{name}) |" for route in cls.routes]
     lines += ["", "## Asking\n"]
     for path, methods, text in _routes():
         lines += [f"### {' '.join(methods)} {path}\n", text + "\n"]

@@ -8,11 +8,10 @@ event of a company passes here.
 from __future__ import annotations
 
 import asyncio
-import hmac
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from ipaddress import ip_address
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -20,13 +19,11 @@ import orjson
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 
-from trackway.api.body import Gone, read
+from trackway.api.body import Gone, read, unpack
+from trackway.api.doors import Door, Doors, Place, choose, open_doors
 from trackway.api.pressure import Pressure
-from trackway.errors import ConfigError, PayloadError, StorageError, TrackwayError
-from trackway.model.size import Size
+from trackway.errors import PayloadError, TrackwayError
 from trackway.plan.component import Codec, Payload, Reply, Request
-from trackway.plan.config import Plan
-from trackway.sources.http import Http, codec
 from trackway.store.group_commit import GroupCommit
 
 if TYPE_CHECKING:
@@ -35,27 +32,7 @@ if TYPE_CHECKING:
 LARGE = 1 << 20
 """Bodies from this size on are counted in a thread, so that others need not wait."""
 RETRY_SECONDS = 2
-Headers = list[tuple[bytes, bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """One codec of one source, as it answers on a path."""
-
-    name: str
-    source: Http
-    codec_name: str
-    codec: Codec
-    limit: int
-    """Bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What is sent back."""
-
-    reply: Reply
-    headers: Headers
+Fields = list[tuple[bytes, bytes]]
 
 
 def routes(workspace: Workspace) -> list[BaseRoute]:
@@ -64,10 +41,11 @@ def routes(workspace: Workspace) -> list[BaseRoute]:
     Raises ConfigError for a source without write keys on an address others can reach.
     """
     doors = open_doors(workspace.plan)
-    if not doors:
+    every = {door.codec_name: door.codec for door in doors}
+    if not every:
         return []
-    for door in {door.codec_name: door for some in doors.values() for door in some}.values():
-        warm(door.codec)
+    for one in every.values():
+        warm(one)
     group = GroupCommit(workspace.journal)
     pressure = Pressure(workspace.journal, workspace.lake.position, workspace.plan.project.max_backlog)
     return [Collector(doors, group.keep, pressure)]
@@ -77,52 +55,23 @@ def warm(codec: Codec) -> None:
     """Let a codec load what it compiles now, so that the first request need not wait for it."""
     for body in (b"{}", b"[{}]", b"{}\n{}", b'{"batch": [{}]}'):
         with suppress(PayloadError):
-            codec.count(body, {})
-
-
-def open_doors(plan: Plan) -> dict[str, list[Door]]:
-    """Path -> who answers there."""
-    doors: dict[str, list[Door]] = {}
-    host = plan.project.listen.rpartition(":")[0].strip("[]")
-    for name, source in plan.sources.items():
-        if not isinstance(source, Http):
-            continue
-        if not source.write_keys and not is_loopback(host):
-            hint = 'set write_keys = ["..."], or listen on 127.0.0.1'
-            raise ConfigError(f"is open to everybody who can reach {host}", path=f"sources.{name}", hint=hint)
-        limit = (source.max_body or Size(plan.project.max_body)).bytes
-        made = [Door(name, source, each, codec(each), limit) for each in source.codecs]
-        for door in made:
-            for route in door.codec.routes:
-                doors.setdefault(route, []).append(door)
-                doors.setdefault(f"/in/{name}{route}", []).append(door)
-        plain = [door for door in made if door.codec_name == "json"] or made[:1]
-        doors[f"/in/{name}"] = plain
-    return doors
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address can be reached from this machine only."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+            codec.take(Request(codec.routes[0], {}, body))
 
 
 class Collector(BaseRoute):
-    """Answers POST and OPTIONS on all its paths."""
+    """Answers on all paths of its doors."""
 
-    def __init__(
-        self, doors: Mapping[str, list[Door]], keep: Callable[[Payload], Awaitable[int]], pressure: Pressure
-    ) -> None:
+    def __init__(self, doors: Doors, keep: Callable[[Payload], Awaitable[int]], pressure: Pressure) -> None:
         self._doors = doors
         self._keep = keep
         self._pressure = pressure
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """By the exact path; a slash at its end is forgiven."""
-        found = scope["type"] == "http" and (scope["path"].rstrip("/") in self._doors)
-        return (Match.FULL if found else Match.NONE), {}
+        """By the path; a slash at its end is forgiven. A person who opens `/` wants the page, a shipper greets."""
+        place = self._doors.find(scope["path"].rstrip("/")) if scope["type"] == "http" else None
+        if place is None or (scope["path"] == "/" and b"text/html" in dict(scope["headers"]).get(b"accept", b"")):
+            return Match.NONE, {}
+        return Match.FULL, {"place": place}
 
     def url_path_for(self, name: str, /, **path_params: object) -> object:  # type: ignore[override]
         """Nothing links here."""
@@ -132,78 +81,99 @@ class Collector(BaseRoute):
         """One request."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
-            answer = await self._answer(scope, headers, receive)
+            reply = await self._answer(scope, headers, receive)
         except Gone:
             return
-        except StorageError as error:
-            answer = busy(error.message)
-        except TrackwayError as error:
-            more = [(b"www-authenticate", b'Basic realm="write key"')] if error.status == 401 else []
-            answer = Answer(Reply(error.status, orjson.dumps(error.as_json())), more)
-        reply = answer.reply
-        fields = [(b"content-type", reply.content_type.encode()), (b"content-length", b"%d" % len(reply.body))]
-        fields += answer.headers + cross_origin(headers)
+        fields = [(b"content-type", reply.content_type.encode())] if reply.content_type else []
+        fields.append((b"content-length", b"%d" % len(reply.body)))
+        fields += [(name.lower().encode(), value.encode("latin-1")) for name, value in reply.headers.items()]
+        fields += cross_origin(headers)
         if reply.status == 413:
             fields.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": reply.status, "headers": fields})
         await send({"type": "http.response.body", "body": reply.body})
 
-    async def _answer(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> Answer:
-        if scope["method"] == "OPTIONS":
-            return Answer(Reply(204, b""), preflight(headers))
-        if scope["method"] != "POST":
-            raise PayloadError(f"{scope['method']} is not answered here", status=405, hint="send events with POST")
-        path = scope["path"].rstrip("/")
-        doors = self._doors[path]
-        body = await read(receive, headers, max(door.limit for door in doors))
-        query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
-        door = choose(doors, Request(path, headers, body, query), scope["server"])
-        if await self._pressure.high():
-            return busy("the flow is behind")
-        return Answer(await self._take(door, path, body), [])
+    async def _answer(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> Reply:
+        """The reply, also when there is something wrong."""
+        place: Place = scope["place"]
+        doors = place.doors.get(scope["method"]) or place.everyone
+        raw = body = b""
+        request = None
+        try:
+            limit = max([door.limit for door in doors])
+            raw = await read(receive, headers, limit)
+            body = unpack(raw, headers.get("content-encoding", ""), limit)
+            request = received(scope, headers, raw, body)
+            if len(doors) > 1:
+                doors = [door for door in doors if door.codec.fits(request)] or doors
+            for door in doors:
+                greeting = door.codec.greet(request)
+                if greeting is not None:
+                    return greeting
+            if scope["method"] not in place.doors:
+                return unanswered(request, place)
+            doors = [choose(doors, request, scope["server"])]
+            if await self._pressure.high():
+                raise PayloadError("the flow is behind", status=503)
+            return await self._take(doors[0], request)
+        except TrackwayError as error:
+            request = request or received(scope, headers, raw, body)
+            return said(doors[0].codec.complain(request, error), error)
 
-    async def _take(self, door: Door, path: str, body: bytes) -> Reply:
+    async def _take(self, door: Door, request: Request) -> Reply:
         """Into the journal; the reply of the codec once it is there."""
-        if len(body) > door.limit:
+        if len(request.body) > door.limit:
             raise PayloadError(f"more than {door.limit:,} bytes", status=413, hint="send fewer events at a time")
-        kept = {"path": path}
-        if len(body) < LARGE:
-            records = door.codec.count(body, kept)
+        if len(request.body) < LARGE:
+            taken = door.codec.take(request)
         else:
-            records = await asyncio.to_thread(door.codec.count, body, kept)
-        if records:
-            await self._keep(Payload(door.name, door.codec_name, body, records, kept))
-            self._pressure.add(records)
-        return door.codec.reply(records)
+            taken = await asyncio.to_thread(door.codec.take, request)
+        position = 0
+        if taken.records:
+            kept = Payload(door.name, door.codec_name, taken.body, taken.records, taken.headers)
+            position = await self._keep(kept)
+            self._pressure.add(taken.records)
+        return taken.reply if isinstance(taken.reply, Reply) else taken.reply(position)
 
 
-def choose(doors: list[Door], request: Request, server: tuple[str, int | None] | None) -> Door:
-    """Whose request it is: by write key, else the one source that is open. Raises PayloadError (401, 404)."""
-    keys = [door.codec.key(request) for door in doors]
-    for door, key in zip(doors, keys, strict=True):
-        for known in door.source.write_keys:
-            if key is not None and hmac.compare_digest(key.encode(), known.encode()):
-                return door
-    unlocked = [door for door in doors if not door.source.write_keys]
-    names = sorted({door.name for door in unlocked})
-    if len(names) > 1:
-        hint = "send to " + " or ".join(f"/in/{name}{request.path}" for name in names)
-        raise PayloadError("several sources answer here", status=404, hint=hint)
-    if not unlocked:
-        wrong = "a write key is needed" if not any(keys) else "the write key is not known"
-        raise PayloadError(wrong, status=401, hint="write_keys of the source lists them")
-    if server is not None and not is_loopback(server[0]):
-        raise PayloadError("without write keys only this machine may send", status=401, hint="set write_keys")
-    return unlocked[0]
+def received(scope: Scope, headers: Mapping[str, str], raw: bytes, body: bytes) -> Request:
+    """A request as codecs see it."""
+    asked = scope["query_string"].decode("latin-1")
+    path: str = scope["path"]
+    target = scope.get("raw_path", b"").decode("latin-1").partition("?")[0] + (f"?{asked}" if asked else "")
+    query = dict(parse_qsl(asked)) if asked else {}
+    now = time.time_ns() // 1_000
+    return Request(path.rstrip("/"), headers, body, query, scope["method"], scope["place"].parts, raw, target, now)
 
 
-def busy(why: str) -> Answer:
-    """Please keep it and send it again. In plain text with a body: the one reply that every shipper retries."""
-    text = f"{why}; nothing of this request was kept, send it again\n"
-    return Answer(Reply(503, text.encode(), "text/plain; charset=utf-8"), [(b"retry-after", b"%d" % RETRY_SECONDS)])
+def unanswered(request: Request, place: Place) -> Reply:
+    """To a method without a door: what a browser asks before it sends, or that others are answered here."""
+    methods = ", ".join(sorted({*place.doors, "OPTIONS"}))
+    if request.method == "OPTIONS":
+        return Reply(204, b"", "", {"allow": methods, **preflight(request.headers, methods)})
+    hint = "send events with " + " or ".join(sorted(place.doors))
+    error = PayloadError(f"{request.method} is not answered here", status=405, hint=hint)
+    return Reply(405, orjson.dumps(error.as_json()), headers={"allow": methods})
 
 
-def cross_origin(headers: Mapping[str, str]) -> Headers:
+def said(reply: Reply | None, error: TrackwayError) -> Reply:
+    """An error as it is sent. Where the codec has no words of its own, `please keep it and send it again` is plain
+    text with a body: the one reply that every shipper retries.
+    """
+    more: dict[str, str] = {}
+    if error.status == 503:
+        more["retry-after"] = str(RETRY_SECONDS)
+        text = f"{error.message}; nothing of this request was kept, send it again\n"
+        usual = Reply(503, text.encode(), "text/plain; charset=utf-8")
+    else:
+        usual = Reply(error.status, orjson.dumps(error.as_json()))
+    if error.status == 401:
+        more["www-authenticate"] = 'Basic realm="write key"'
+    reply = reply or usual
+    return replace(reply, headers={**more, **reply.headers})
+
+
+def cross_origin(headers: Mapping[str, str]) -> Fields:
     """Lets a page of any origin read the reply; the write key, not the origin, says who may send."""
     origin = headers.get("origin")
     if not origin:
@@ -215,11 +185,11 @@ def cross_origin(headers: Mapping[str, str]) -> Headers:
     ]
 
 
-def preflight(headers: Mapping[str, str]) -> Headers:
+def preflight(headers: Mapping[str, str], methods: str) -> dict[str, str]:
     """What a browser asks before it sends anything but a plain form."""
     asked = headers.get("access-control-request-headers", "authorization, content-type, content-encoding")
-    return [
-        (b"access-control-allow-methods", b"POST, OPTIONS"),
-        (b"access-control-allow-headers", asked.encode("latin-1")),
-        (b"access-control-max-age", b"86400"),
-    ]
+    return {
+        "access-control-allow-methods": methods,
+        "access-control-allow-headers": asked,
+        "access-control-max-age": "86400",
+    }

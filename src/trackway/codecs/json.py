@@ -16,8 +16,6 @@ only blocks of files, which are always lines, say so (`lines`), and may name the
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import groupby
@@ -29,6 +27,7 @@ import pyarrow as pa
 
 from trackway.errors import PayloadError
 from trackway.model.cells import Path
+from trackway.model.dialect import together
 from trackway.model.documents import Records, Split, property_name, tabulate
 from trackway.model.event import Block
 from trackway.model.json_text import array_items, as_array, complaint, is_value, skip, text_lines
@@ -49,14 +48,10 @@ class Json(Codec):
 
     def key(self, request: Request) -> str | None:
         """A bearer token, the user name of Basic authentication, or `?key=` where no header can be set."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            return token.strip()
-        if scheme.lower() == "basic":
-            try:
-                return base64.b64decode(token).decode().partition(":")[0]
-            except (binascii.Error, UnicodeDecodeError):
-                return ""
+        user = request.authorization("basic")
+        if user is not None:
+            return user.partition(":")[0]
+        return request.authorization("bearer") or request.query.get("key")
         return request.query.get("key")
 
     def count(self, body: bytes, headers: Mapping[str, str]) -> int:
@@ -71,12 +66,7 @@ class Json(Codec):
         if not blocks:
             return tabulate(Records.of([], []), ENVELOPE, property_name)
         groups = [(columns, list(some)) for columns, some in groupby(blocks, key=_columns)]
-        kinds = {**known.properties, **ENVELOPE}
-        tables = [_table(some, columns, kinds) for columns, some in groups]
-        if mixed := _mixed(tables):
-            kinds |= dict.fromkeys(mixed, "string")
-            tables = [_table(some, columns, kinds) for columns, some in groups]
-        return pa.concat_tables(tables, promote_options="default")
+        return together([partial(_table, some, columns) for columns, some in groups], {**known.properties, **ENVELOPE})
 
     def reply(self, records: int) -> Reply:
         """How many events were kept."""
@@ -91,13 +81,6 @@ def _columns(block: Block) -> str:
 def _table(blocks: Sequence[Block], columns: str, kinds: Mapping[str, Kind]) -> pa.Table:
     records = Records.of(blocks, [_split(block.body, block.headers) for block in blocks])
     return tabulate(records, kinds, partial(_name, named=_renamed(columns)))
-
-
-def _mixed(tables: Sequence[pa.Table]) -> set[str]:
-    """The columns that are not of one type in all tables."""
-    types: dict[str, pa.DataType] = {}
-    fields = [field for table in tables for field in table.schema]
-    return {field.name for field in fields if types.setdefault(field.name, field.type) != field.type}
 
 
 def _form(body: bytes, headers: Mapping[str, str]) -> str:

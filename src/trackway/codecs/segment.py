@@ -17,8 +17,6 @@ The time of an event is its `timestamp` as given. Segment's servers move it by t
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -72,12 +70,9 @@ class Segment(Codec):
 
     def key(self, request: Request) -> str | None:
         """The user name of Basic authentication, or the `writeKey` of the body."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "basic":
-            try:
-                return base64.b64decode(token).decode().partition(":")[0]
-            except (binascii.Error, UnicodeDecodeError):
-                return ""
+        user = request.authorization("basic")
+        if user is not None:
+            return user.partition(":")[0]
         batch = _opened(request.body)
         try:
             outer = orjson.loads(request.body) if batch is None else batch.around

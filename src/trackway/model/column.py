@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from functools import cached_property
 
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trackway.model.cells import ARRAY, FALSE, FLOAT, INTEGER, TEXT, TEXT_ESCAPED, TRUE, Bools, Cells, dumps
-from trackway.model.gather import ABSENT, parse_numbers, parse_times, text_column, unescape, value_column
+from trackway.model.gather import ABSENT, parse_epochs, parse_numbers, parse_times, text_column, unescape, value_column
 from trackway.model.json_text import Ints, as_array
 from trackway.model.schema import ARROW, Kind
 from trackway.model.time import MICROS, instant
@@ -21,6 +22,8 @@ EXACT = 2**53
 """Integers up to this are exact as doubles."""
 FIRST_TIME, LAST_TIME = -62_135_596_800_000_000, 253_402_300_799_999_999
 """The years 1 to 9999."""
+EPOCH = re.compile(r"\d{9,}(\.\d*)?")
+"""Digits that are no date without its dashes, though a date, any character and a time may look like it."""
 KIND_OF: dict[frozenset[int], Kind] = {
     frozenset({TRUE, FALSE}): "boolean",
     frozenset({INTEGER, FLOAT}): "number",
@@ -117,6 +120,8 @@ class Column:
         texts = cells.type == TEXT
         of_texts = cells.of(texts)
         micros[texts] = parse_times(of_texts.data, of_texts.side, of_texts.start, of_texts.end)
+        epochs = parse_epochs(of_texts.data, of_texts.side, of_texts.start, of_texts.end)
+        micros[np.flatnonzero(texts)[epochs >= 0]] = _epochs(epochs[epochs >= 0])
         numbers = np.isin(cells.type, (INTEGER, FLOAT))
         micros[numbers] = _epochs(self._parsed[0][numbers])
         for cell in np.flatnonzero((micros == ABSENT) & np.isin(cells.type, (TEXT, TEXT_ESCAPED))).tolist():
@@ -140,8 +145,9 @@ def _epochs(numbers: npt.NDArray[np.float64]) -> Ints:
 
 def _instant(text: str) -> int:
     """Microseconds since 1970 UTC of a date or time, or of an epoch written as text; ABSENT for anything else."""
-    with suppress(ValueError, OverflowError):
-        return instant(text)
+    if not EPOCH.fullmatch(text):
+        with suppress(ValueError, OverflowError):
+            return instant(text)
     with suppress(ValueError):
         number = float(text)
         return int(_epochs(np.array([number]))[0]) if np.isfinite(number) else ABSENT

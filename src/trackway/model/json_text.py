@@ -13,6 +13,7 @@ from numba import intp, njit, uint64
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 DEEPEST = 1_024
 """Levels of nesting of a payload; the limit of the usual parsers."""
@@ -241,6 +242,42 @@ def array_items(data: Bytes, at: int, end: int) -> tuple[Ints, Ints, int]:
         if at >= end or data[at] != 44:
             return none, none, -1
         at += 1
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def values_in_a_row(data: Bytes, at: int, end: int) -> tuple[Ints, Ints, int]:
+    """Starts and ends of JSON values one after another, with or without white space or commas between; and where the
+    first begins that is none, or the end.
+    """
+    open_ = np.empty(DEEPEST, dtype=np.uint8)
+    starts = np.empty(128, dtype=np.int64)
+    ends = np.empty(128, dtype=np.int64)
+    count = 0
+    while True:
+        at = skip(data, at, end)
+        while at < end and data[at] == 44:
+            at = skip(data, at + 1, end)
+        if at >= end:
+            return starts[:count], ends[:count], end
+        after = value_end(data, at, end, open_)
+        if after < 0:
+            return starts[:count], ends[:count], at
+        if count == len(starts):
+            starts = np.concatenate((starts, np.empty_like(starts)))
+            ends = np.concatenate((ends, np.empty_like(ends)))
+        starts[count], ends[count] = at, after
+        count += 1
+        at = after
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def are_objects(data: Bytes, starts: Ints, ends: Ints) -> Bools:
+    """Which spans hold one JSON object and nothing else."""
+    found = np.zeros(len(starts), dtype=np.bool_)
+    for row in range(len(starts)):
+        at = skip(data, starts[row], ends[row])
+        found[row] = at < ends[row] and data[at] == 123 and is_value(data, at, ends[row])
+    return found
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

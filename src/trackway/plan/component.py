@@ -6,6 +6,8 @@ TOML example), one class, its options as fields with a docstring each, its code.
 
 from __future__ import annotations
 
+import base64
+import hmac
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
-from trackway.errors import QuestionError
+from trackway.errors import QuestionError, TrackwayError
 from trackway.model.condition import Condition
 from trackway.model.event import Block
 from trackway.model.schema import Kind, Names, Schema
@@ -42,13 +44,42 @@ class Component(BaseModel, ABC):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An HTTP payload as a codec sees it, after decompression."""
+    """An HTTP request as a codec sees it."""
 
     path: str
     headers: Mapping[str, str]
     """Lower-case names."""
     body: bytes
+    """After decompression."""
     query: Mapping[str, str] = field(default_factory=dict)
+    method: str = "POST"
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """What the `{name}` of its route stand for."""
+    raw: bytes = b""
+    """The body as it was sent, which is what signatures are made of."""
+    target: str = ""
+    """Path and query as they were sent."""
+    at: int = 0
+    """When it came: microseconds since 1970 UTC by the collector's clock."""
+
+    def authorization(self, scheme: str) -> str | None:
+        """What follows a scheme such as `bearer` in the header; of `basic` the text that is encoded there."""
+        given, _, token = self.headers.get("authorization", "").partition(" ")
+        if given.lower() != scheme:
+            return None
+        if scheme != "basic":
+            return token.strip()
+        try:
+            return base64.b64decode(token).decode()
+        except ValueError:
+            return ""
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The addresses it may have been sent to, the likeliest first: a proxy in front may have ended the TLS."""
+        proxied = self.headers.get("x-forwarded-proto", "https").partition(",")[0].strip()
+        host = self.headers.get("x-forwarded-host", self.headers.get("host", ""))
+        return tuple(f"{scheme}://{host}{self.target}" for scheme in dict.fromkeys((proxied, "https", "http")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +89,60 @@ class Reply:
     status: int
     body: bytes
     content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a codec takes in of a request, and what the sender is told once that is on disk."""
+
+    body: bytes
+    """What is kept: the payload without what it was wrapped in for its way (base64, a form)."""
+    records: int
+    """As `count` gives for it; of none nothing is kept."""
+    headers: Mapping[str, str]
+    """What `decode` needs beside the body."""
+    reply: Reply | Callable[[int], Reply]
+    """Perhaps made of the position in the journal (0 when nothing was kept)."""
+
+
+def is_one_of(key: str | None, keys: Sequence[str]) -> bool:
+    """Whether a key is one of those of a source, compared in a time that does not tell how much of it is right."""
+    return key is not None and any(hmac.compare_digest(key.encode(), known.encode()) for known in keys)
 
 
 class Codec(Component):
-    """Payload to events; pure, and never raising on any bytes once a block was taken in."""
+    """Payload to events; pure, and never raising on any bytes once a block was taken in.
+
+    A request goes through `fits`, `greet`, `shows` and `take`, in this order; whatever refuses it on the way is
+    said by `complain`.
+    """
 
     kind: ClassVar[str] = "codecs"
     routes: ClassVar[tuple[str, ...]] = ()
-    """HTTP paths (POST) this codec answers; empty for a codec of files only."""
+    """HTTP routes this codec answers (see `plan.route`), POST when not said; empty for a codec of files only."""
+
+    def fits(self, request: Request) -> bool:
+        """Whether a request on a route that others share is of this protocol; by what it holds, not by its headers."""
+        return True
+
+    def greet(self, request: Request) -> Reply | None:
+        """The answer to a request that brings no events: a handshake, a question for health; None for any other."""
+        return None
 
     def key(self, request: Request) -> str | None:
         """The write key a request carries, None when it carries none."""
         return None
+
+    def shows(self, request: Request, keys: Sequence[str]) -> bool:
+        """Whether a request carries one of the write keys of a source, or is signed with one."""
+        return is_one_of(self.key(request), keys)
+
+    def take(self, request: Request) -> Taken:
+        """What is kept of a request, and the reply. Raises PayloadError when it cannot be taken in at all."""
+        kept = {"path": request.path}
+        records = self.count(request.body, kept)
+        return Taken(request.body, records, kept, self.reply(records))
 
     @abstractmethod
     def count(self, body: bytes, headers: Mapping[str, str]) -> int:
@@ -88,6 +161,12 @@ class Codec(Component):
     def reply(self, records: int) -> Reply:
         """The answer to a payload that is on disk."""
         return Reply(200, b'{"success": true}')
+
+    def complain(self, request: Request, error: TrackwayError) -> Reply | None:
+        """An error in the words of the protocol, such that its clients retry what they should (`error.status` 503
+        is please wait) and give up on the rest; None for the usual one.
+        """
+        return None
 
 
 # ── sources ─────────────────────────────────────────────────────────────────────────────────────────
@@ -335,4 +414,4 @@ class Contract(Component):
 
 
 __all__ = ["Answer", "Codec", "Component", "Contract", "Keep", "Payload", "Plan", "Query", "Reply", "Request",
-           "Rewrite", "Source", "Story", "Told", "Transform", "Verdict"]  # fmt: skip
+           "Rewrite", "Source", "Story", "Taken", "Told", "Transform", "Verdict", "is_one_of"]  # fmt: skip
