@@ -32,7 +32,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from trackway.flow.layout import CLF, REQUEST, Field, FormatError, Layout, Maybe, Piece
+from trackway.flow.layout import CLF, REQUEST, Field, FormatError, Layout, Maybe, Piece, distinct
 from trackway.flow.lines import LineCodec, share
 from trackway.flow.web import APACHE, APACHE_TIMES, HEADERS, NGINX, PREFIXES, join_targets
 from trackway.plan.component import Likeness
@@ -57,6 +57,7 @@ NAMED = {
 """Formats that lines are recognised as; `combined` is common too."""
 NICKNAMES = {"common": "combined", "vhost_combined": "vhost_port", "vhost_common": "vhost", "combinedio": "combined"}
 HOST_SECOND = re.compile(rb"\S+ (?:[\w-]+\.)+[A-Za-z][\w-]*(?::\d+)? ")
+FORWARDED = "request_headers.x_forwarded_for"
 DIRECTIVE = re.compile(r"%(?:!?\d{3}(?:,\d{3})*)?[<>]?(?:\{([^}]*)\})?(\^[A-Za-z]{2}|[A-Za-z%])")
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
@@ -103,29 +104,18 @@ def compiled(format_: str) -> Layout:
 
 def layout(pieces: Sequence[Piece], escape: str) -> Layout:
     """The layout of pieces. Raises FormatError when lines could not be told apart by it."""
-    made = Layout(tuple(distinct(pieces)), escape=escape)
+    made = Layout(tuple(distinct(forwarded(pieces))), escape=escape)
     if not made.fields:
         raise FormatError("the format names no field", hint="such as '%h %l %u %t \"%r\" %>s %b'")
     return made
 
 
-def distinct(pieces: Sequence[Piece]) -> list[Piece]:
-    """The pieces with every column once: a second one of a name gets a number, and a forwarded address is the visitor's
-    when there is no other."""
+def forwarded(pieces: Sequence[Piece]) -> list[Piece]:
+    """The pieces with a forwarded address as the visitor's when there is no other."""
     names = {name for piece in pieces if isinstance(piece, Field) for name in piece.names}
-    seen: dict[str, int] = {"": 0}
-    found: list[Piece] = []
-    for piece in pieces:
-        if not isinstance(piece, Field) or piece.reads == "time":
-            found.append(piece)
-            continue
-        columns: list[str] = []
-        for column in piece.names:
-            own = "ip" if column == "request_headers.x_forwarded_for" and "ip" not in names else column
-            seen[own] = seen.get(own, 0) + 1
-            columns.append(own if seen[own] == 1 or not own else f"{own}_{seen[own]}")
-        found.append(piece.called(*columns))
-    return found
+    if "ip" in names:
+        return list(pieces)
+    return [Field("ip") if isinstance(piece, Field) and piece.columns == FORWARDED else piece for piece in pieces]
 
 
 def _apache(text: str) -> list[Piece]:

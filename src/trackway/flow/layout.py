@@ -27,9 +27,10 @@ from trackway.flow.spans import Bytes, Ints, as_array
 LITERAL, BLANKS, FIELD, MAYBE = range(4)
 """Operations: `LITERAL _ text`, `BLANKS`, `FIELD slot text flags`, `MAYBE target text slots`; a text is a place and a
 length."""
-QUOTED, LAST, EMPTY, NEAREST, THEN, ASKED = 1, 2, 4, 8, 16, 32
+QUOTED, LAST, EMPTY, NEAREST, THEN, ASKED, OPEN = 1, 2, 4, 8, 16, 32, 64
 """Flags of a field: between quotes; may end with the line; may be empty; ends at the first byte of the literal after
-it, which must then follow as a whole; the literal is taken with it; holds spaces up to its `HTTP/1.1`."""
+it, which must then follow as a whole; the literal is taken with it; holds spaces up to its `HTTP/1.1`; may be in
+quotes."""
 TO_END, TO_BLANK = 0, -1
 """Lengths of a literal that is none: the field is the rest of the line, or ends at white space."""
 
@@ -63,6 +64,8 @@ class Field:
     """What a number is multiplied with: 0.001 for milliseconds."""
     empty: bool = False
     """Whether there may be nothing where it stands, as between two quotes there always may."""
+    quotes: bool = False
+    """Whether it may be in double quotes, and then hold what else would end it."""
     escape: str = ""
     """How it is escaped, when not as the layout says: `c`, `json`, `percent`, `none`."""
 
@@ -74,6 +77,10 @@ class Field:
     def called(self, *columns: str) -> Field:
         """The same field with other columns."""
         return replace(self, columns=columns[0] if isinstance(self.columns, str) else columns)
+
+    def in_quotes(self) -> Field:
+        """The same field, which may be in quotes."""
+        return replace(self, quotes=True)
 
     def maybe_empty(self) -> Field:
         """The same field, which may be missing."""
@@ -175,7 +182,7 @@ class _Maker:
     def _field(self, field: Field, before: bytes, rest: Sequence[Piece]) -> tuple[int, int, int, int, int]:
         slot, self._slot = self._slot, self._slot + 1
         flags = LAST * all(isinstance(piece, Maybe) for piece in rest) | EMPTY * field.empty
-        flags |= ASKED * (field.reads == "request")
+        flags |= ASKED * (field.reads == "request") | OPEN * field.quotes
         following = rest[0] if rest else None
         if following is None:
             return FIELD, slot, 0, TO_END, flags | EMPTY
@@ -197,6 +204,22 @@ class _Maker:
             at = len(self.pool)
             self.pool += text
         return at, len(text)
+
+
+def distinct(pieces: Sequence[Piece]) -> list[Piece]:
+    """The pieces with every column once: a second one of a name gets a number. Parts of a time stay as they are."""
+    seen: dict[str, int] = {}
+    found: list[Piece] = []
+    for piece in pieces:
+        if isinstance(piece, Field) and piece.reads != "time":
+            columns: list[str] = []
+            for column in piece.names:
+                seen[column] = seen.get(column, 0) + 1
+                columns.append(column if seen[column] == 1 or not column else f"{column}_{seen[column]}")
+            found.append(piece.called(*columns))
+        else:
+            found.append(piece)
+    return found
 
 
 def merged(pieces: Sequence[Piece]) -> list[Piece]:

@@ -25,7 +25,7 @@ from trackway.flow.layout import Field, Layout, States
 from trackway.flow.moments import as_utc, compiled, moments
 from trackway.flow.scanning import GARBLED, GOOD, SHAPELESS, TIMELESS, lines_with, scan
 from trackway.flow.spans import Bytes, Ints, as_array, gather, hashes, line_spans
-from trackway.flow.values import MISFIT, addresses, integers, numbers, requests, unescaped, urls
+from trackway.flow.values import DASHED, HOSTED, MISFIT, addresses, integers, numbers, requests, unescaped, urls
 from trackway.model.event import DECODED, Block, Reason
 from trackway.model.gather import ABSENT
 from trackway.model.schema import Schema
@@ -33,6 +33,8 @@ from trackway.plan.component import Codec
 
 LONGEST_INTEGER = 18
 BACKSLASH = 92
+PLAIN = frozenset({"method", "protocol", "status"})
+"""Parts of a request that are never escaped."""
 REASONS = {
     SHAPELESS: Reason.UNREADABLE.value, TIMELESS: Reason.NO_TIME.value, GARBLED: Reason.ENCODING.value,
 }  # fmt: skip
@@ -200,7 +202,7 @@ class Values:
         elif field.reads not in ("text", "time"):
             parts = np.zeros((len(field.names), 2, len(starts)), dtype=np.int64)
             if field.reads == "url":
-                urls(self._data, self._spans[slot], parts, bool(field.format))
+                urls(self._data, self._spans[slot], parts, field.format == DASHED, field.format == HOSTED)
             elif field.reads == "request":
                 requests(self._data, self._spans[slot], parts)
             else:
@@ -252,7 +254,8 @@ class Values:
             starts, lengths = self._where[name]
             texts = gather(self._data, starts, np.where(bad, -1, lengths), pa.string())
             escape = field.escape or self._layout.escape
-            texts = unescaped(texts, escape, None if escape == "percent" else self._suspects)
+            if name not in PLAIN:
+                texts = unescaped(texts, escape, None if escape == "percent" else self._suspects)
             if field.aside or name == "request":
                 self._aside.append((name, texts))
             else:
@@ -261,7 +264,7 @@ class Values:
 
     def _visitors(self, found: Mapping[str, pa.Array], bad: Bools) -> pa.Array:
         """16 hex digits of the md5 of address and user agent, computed once for each different pair."""
-        none = np.full((2, len(self._rows)), -1, dtype=np.int64)
+        none = np.zeros((2, len(self._rows)), dtype=np.int64)
         ips, agents = self._where["ip"].copy(), self._where.get("user_agent", none).copy()
         ips[1, bad] = agents[1, bad] = -1
         of_ip, of_agent = (hashes(self._data, start, start + np.maximum(size, 0)) for start, size in (ips, agents))

@@ -24,10 +24,10 @@ from trackway.model.gather import ABSENT, MICROS_A_DAY, day_number
 YEAR, MONTH, DAY, HOUR, MINUTE, SECOND, FRACTION, OFFSET, TOLD, HALF = range(10)
 """Parts of a time as they are read; those from month to second are two digits each."""
 BYTE, YEAR_2, MONTH_NAME, DAY_PADDED, DIGITS, ZONE, ZONE_NAME, WEEKDAY, HOUR_12 = range(10, 19)
-EPOCH, EPOCH_MILLIS, EPOCH_MICROS = range(19, 22)
+EPOCH, EPOCH_MILLIS, EPOCH_MICROS, MONTH_SHORT = range(19, 23)
 PARTS = 10
 LETTERS: Mapping[str, tuple[int, ...]] = {
-    "Y": (YEAR,), "y": (YEAR_2,), "m": (MONTH,), "b": (MONTH_NAME,), "B": (MONTH_NAME,), "h": (MONTH_NAME,),
+    "Y": (YEAR,), "y": (YEAR_2,), "m": (MONTH,), "b": (MONTH_SHORT,), "B": (MONTH_NAME,), "h": (MONTH_SHORT,),
     "d": (DAY,), "e": (DAY_PADDED,), "H": (HOUR,), "k": (HOUR,), "M": (MINUTE,), "S": (SECOND,), "f": (FRACTION,),
     "L": (DIGITS,), "N": (DIGITS,), "z": (ZONE,), "Z": (ZONE_NAME,), "a": (WEEKDAY,), "A": (WEEKDAY,), "I": (HOUR_12,),
     "l": (HOUR_12,), "p": (HALF,), "s": (EPOCH,), "Q": (EPOCH_MILLIS,), "q": (EPOCH_MICROS,), "%": (BYTE,),
@@ -74,7 +74,9 @@ def compiled(format_: str) -> tuple[Ints, int]:
         at += 2
     kinds = {step for step, _ in steps}
     year = bool(kinds & {YEAR, YEAR_2})
-    holds = DATED * bool(kinds & {MONTH, MONTH_NAME}) + ZONED * bool(kinds & {EPOCH, EPOCH_MILLIS, EPOCH_MICROS})
+    holds = DATED * bool(kinds & {MONTH, MONTH_NAME, MONTH_SHORT}) + ZONED * bool(
+        kinds & {EPOCH, EPOCH_MILLIS, EPOCH_MICROS}
+    )
     return np.array(steps, dtype=np.int64).reshape(-1, 2), holds + YEARLESS * bool(holds & DATED and not year)
 
 
@@ -181,8 +183,8 @@ def _read(data: Bytes, at: int, end: int, steps: Ints, parts: Ints) -> bool:
 @njit_free
 def _rarer(data: Bytes, at: int, end: int, parts: Ints, what: int) -> int:  # noqa: PLR0911 - one a letter
     """After any other piece of a time; -1 when it is not there."""
-    if what == MONTH_NAME:
-        return _month(data, at, end, parts)
+    if what in (MONTH_NAME, MONTH_SHORT):
+        return _month(data, at, end, parts, what == MONTH_NAME)
     if what in (FRACTION, DIGITS):
         return _fraction(data, at, end, parts, what == FRACTION)
     if what == ZONE:
@@ -222,8 +224,8 @@ def _digits(data: Bytes, at: int, count: int, end: int) -> int:
 
 
 @njit_free
-def _month(data: Bytes, at: int, end: int, parts: Ints) -> int:
-    """After the name of a month, short or whole; -1 when it is none."""
+def _month(data: Bytes, at: int, end: int, parts: Ints, whole: bool) -> int:
+    """After the name of a month, three letters or `whole`; -1 when it is none."""
     if at + 3 > end:
         return -1
     month = 0
@@ -234,7 +236,7 @@ def _month(data: Bytes, at: int, end: int, parts: Ints) -> int:
         month = number + 1 if same else month
     parts[MONTH] = month
     at += 3
-    while at < end and 97 <= data[at] <= 122:
+    while whole and at < end and 97 <= data[at] <= 122:
         at += 1
     return at if month else -1
 

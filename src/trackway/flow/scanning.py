@@ -19,6 +19,7 @@ from trackway.flow.layout import (
     LITERAL,
     MAYBE,
     NEAREST,
+    OPEN,
     QUOTED,
     THEN,
     TO_BLANK,
@@ -63,7 +64,7 @@ def _absent(spans: Ints, first: int, last: int, row: int) -> None:
 
 
 @njit_free
-def _line(  # noqa: C901, PLR0913, PLR0917 - the interpreter
+def _line(  # noqa: C901, PLR0912, PLR0913, PLR0917 - the interpreter
     data: Bytes, at: int, end: int, program: Ints, pool: Bytes, null: int, spans: Ints, row: int
 ) -> int:
     """How far a line is of the layout: its end, or -1."""
@@ -72,6 +73,13 @@ def _line(  # noqa: C901, PLR0913, PLR0917 - the interpreter
         what, slot = program[step, 0], program[step, 1]
         text, size, flags = program[step, 2], program[step, 3], program[step, 4]
         if what == FIELD:
+            close = _closing(data, at, end, pool, text, size) if flags & OPEN else -1
+            if close >= 0:
+                spans[slot, 0, row] = at + 1
+                spans[slot, 1, row] = close - at - 1 if close > at + 1 else -1
+                at = close + 1 + (size if flags & THEN and close + 1 < end else 0)
+                step += 1
+                continue
             stop = _field_end(data, at, end, pool, text, size, flags)
             if stop < 0 or (stop == at and not flags & EMPTY):
                 return -1
@@ -125,6 +133,25 @@ def _field_end(  # noqa: PLR0913, PLR0917
         elif flags & NEAREST or _matches(data, place, end, pool, text, size):
             return place
         place += 1
+
+
+@njit_free
+def _closing(data: Bytes, at: int, end: int, pool: Bytes, text: int, size: int) -> int:  # noqa: PLR0913, PLR0917
+    """The place of the quote that closes the one at `at`: the next before what ends a field, or before the end; -1 when
+    the field is in no quotes."""
+    if at + 1 >= end or data[at] != 34:
+        return -1
+    place = at + 1
+    while True:
+        place = _until(data, place, end, 34)
+        if place == end:
+            return -1
+        after = place + 1
+        if after == end or (size < 0 and (data[after] == 32 or data[after] == 9)):
+            return int(np.int64(place))
+        if size > 0 and _matches(data, after, end, pool, text, size):
+            return int(np.int64(place))
+        place = after
 
 
 @njit_free

@@ -21,6 +21,9 @@ WELL, MISFIT = 0, 1
 Doubles = NDArray[np.float64]
 States = NDArray[np.uint8]
 
+DASHED = "-"
+HOSTED = "host"
+"""Formats of a target: one after which nginx writes a `-` when it has no query, and one that begins with its host."""
 ESCAPE = re.compile(rb'\\(?:x([0-9a-fA-F]{2})|(["\\/bfnrtv]))')
 LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 
@@ -211,9 +214,9 @@ def _set(data: Bytes, parts: Ints, part: int, row: int, start: int, stop: int) -
 
 
 @njit_free
-def urls(data: Bytes, spans: Ints, parts: Ints, dashed: bool) -> None:
+def urls(data: Bytes, spans: Ints, parts: Ints, dashed: bool, hosted: bool) -> None:
     """Path, query and host of `[scheme://host[:port]]/path[?query]` into `parts`; `dashed`: without a query, a `-` at
-    the end is not of the path.
+    the end is not of the path; `hosted`: without a scheme, what does not begin with `/` is the host.
     """
     for row in range(spans.shape[1]):
         parts[:, 1, row] = -1
@@ -223,8 +226,9 @@ def urls(data: Bytes, spans: Ints, parts: Ints, dashed: bool) -> None:
         colon = at
         while colon < end and (97 <= data[colon] | 32 <= 122):
             colon += 1
-        if colon > at and colon + 2 < end and data[colon] == 58 and data[colon + 1] == 47 and data[colon + 2] == 47:
-            host = colon + 3
+        named = colon > at and colon + 2 < end and data[colon] == 58 and data[colon + 1] == 47 and data[colon + 2] == 47
+        if named or (hosted and data[at] != 47):
+            host = colon + 3 if named else at
             at = host
             while at < end and data[at] != 47 and data[at] != 63:
                 at += 1

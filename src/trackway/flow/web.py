@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from trackway.flow.layout import REQUEST, Field, Piece
+from trackway.flow.values import DASHED
 
 HEADERS: Mapping[str, str] = {"referer": "referrer", "user-agent": "user_agent", "host": "host"}
 """Request headers that have a column of their own."""
 PREFIXES = {"i": "request_headers", "o": "response_headers", "C": "cookies", "e": "env", "n": "notes"}
-DASHED = "-"
-"""Format of a target after which nginx writes a `-` when it has no query."""
 QUESTION = Field(("", "query"), "url", empty=True)
 """A query with its question mark, or nothing."""
 SECONDS = Field("duration", "number")
@@ -71,3 +70,22 @@ def join_targets(pieces: Sequence[Piece]) -> list[Piece]:
                 continue
         found.append(piece)
     return found
+
+
+W3C: Mapping[str, Field] = {
+    "date": Field("time", "time", "%Y-%m-%d"), "time": Field("time", "time", "%H:%M:%S%f"), "c-ip": Field("ip"),
+    "cs-username": Field("user"), "cs-method": Field("method"),
+    "cs-uri-stem": Field(("path", "", ""), "url"), "cs-uri-query": Field("query"),
+    "sc-status": Field("status", "status"),
+    "c-status": Field("status", "status"), "sc-bytes": BYTES, "cs-bytes": Field("bytes_received", "integer"),
+    "cs(user-agent)": Field("user_agent", escape="percent"), "c-user-agent": Field("user_agent", escape="percent"),
+    "cs(referer)": Field("referrer"), "cs(referrer)": Field("referrer"), "c-referrer": Field("referrer"),
+    "cs-host": Field("host"), "cs(host)": Field("host"), "x-host-header": Field("host"), "s-dns": Field("server_name"),
+    "cs-version": Field("protocol"), "cs-protocol-version": Field("protocol"), "cs-protocol": Field("scheme"),
+    "s-ip": Field("server_ip"), "s-port": Field("port", "integer"), "c-port": Field("remote_port", "integer"),
+    "sc-substatus": Field("sc_substatus", "integer"), "sc-win32-status": Field("sc_win32_status", "integer"),
+    "x-duration": SECONDS, "x-event": Field("event"), "time-to-first-byte": Field("first_byte", "number"),
+    "sc-content-len": Field("content_length", "integer"), "sc-range-start": Field("sc_range_start", "integer"),
+    "sc-range-end": Field("sc_range_end", "integer"),
+}  # fmt: skip
+"""Fields of `#Fields`, in small letters."""

@@ -289,7 +289,7 @@ class File(Source):
         where = {"file": str(followed.path)}
         payloads = []
         if piece.records:
-            headers = {**where, "offset": str(piece.offset), **self._headers(followed.found)}
+            headers = {**where, "offset": str(piece.offset), **self._headers(followed.found), **piece.headers}
             if repeats := write_copies(piece.copies):
                 headers["repeats"] = repeats
             payloads.append(Payload(state.name, followed.found.codec, piece.body, piece.records, headers, cursors))
