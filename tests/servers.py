@@ -6,13 +6,14 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
-NGINX, APACHE = shutil.which("nginx"), shutil.which("apache2")
+NGINX, APACHE, HAPROXY = (shutil.which(name, path="/usr/sbin:/usr/bin") for name in ("nginx", "apache2", "haproxy"))
 
 
 def free_port() -> int:
@@ -82,12 +83,39 @@ def apache(place: Path, formats: Mapping[str, str]) -> Iterator[int]:
 
 
 @contextmanager
-def served(command: list[str], port: int) -> Iterator[None]:
+def served(command: list[str], port: int, output: IO[bytes] | int = subprocess.DEVNULL) -> Iterator[None]:
     """A server while it is needed, stopped in a way that writes its logs out."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, stdout=output, stderr=subprocess.DEVNULL) as process:
         try:
             wait_for(port)
             yield
         finally:
             process.terminate()
             process.wait(10)
+
+
+@contextmanager
+def haproxy(place: Path, formats: Mapping[str, str]) -> Iterator[tuple[list[int], Callable[[], list[bytes]]]]:
+    """A running HAProxy with one front end for each format (`option httplog` when empty), whose ports are given, and
+    what tells the lines it logged once it has stopped or a moment later."""
+    if HAPROXY is None:
+        pytest.skip("haproxy is not installed (Debian: apt-get install haproxy)")
+    ports = [free_port() for _ in formats]
+    fronts = "".join(
+        f"frontend {name}\n bind 127.0.0.1:{port}\n capture request header User-Agent len 100\n"
+        + (f" log-format {quoted(text)}\n" if text else " option httplog\n") + " default_backend none\n"
+        for port, (name, text) in zip(ports, formats.items(), strict=True)
+    )  # fmt: skip
+    (place / "haproxy.cfg").write_text(
+        "global\n log stdout format raw local0\ndefaults\n mode http\n log global\n timeout connect 1s\n"
+        f" timeout client 1s\n timeout server 1s\n{fronts}backend none\n"
+    )
+    with (
+        (place / "haproxy.log").open("wb") as output,
+        served([HAPROXY, "-f", str(place / "haproxy.cfg"), "-db"], ports[-1], output),
+    ):
+        yield ports, lambda: (time.sleep(0.2), (place / "haproxy.log").read_bytes().splitlines())[1]
+
+
+def quoted(text: str) -> str:
+    return '"' + text.replace('"', '\\"') + '"'

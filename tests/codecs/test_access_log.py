@@ -19,7 +19,7 @@ LINE = re.compile(
     rb"(?: " + QUOTED + rb" " + QUOTED + rb"(?: (.*))?| (?!\")(.*))?",
     re.DOTALL,
 )  # fmt: skip
-REQUEST = re.compile(rb"([A-Za-z_-]+) (.+?)(?: (HTTP/[^ ]+))?", re.DOTALL)
+REQUEST = re.compile(rb"([A-Za-z_][A-Za-z_-]*) (.+?)(?: (HTTP/[^ ]+))?", re.DOTALL)
 TIME = re.compile(r"(\d\d)/(\w{3})/(\d{4}):(\d\d):(\d\d):(\d\d) (?:Z|([+-])(\d\d)(?::?(\d\d))?)?", re.ASCII)
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 LETTERS = {"b": b"\b", "f": b"\f", "n": b"\n", "r": b"\r", "t": b"\t", "v": b"\v"}

@@ -27,10 +27,10 @@ from trackway.flow.spans import Bytes, Ints, as_array
 LITERAL, BLANKS, FIELD, MAYBE = range(4)
 """Operations: `LITERAL _ text`, `BLANKS`, `FIELD slot text flags`, `MAYBE target text slots`; a text is a place and a
 length."""
-QUOTED, LAST, EMPTY, NEAREST, THEN, ASKED, OPEN = 1, 2, 4, 8, 16, 32, 64
+QUOTED, LAST, EMPTY, NEAREST, THEN, ASKED, OPEN, FINAL = 1, 2, 4, 8, 16, 32, 64, 128
 """Flags of a field: between quotes; may end with the line; may be empty; ends at the first byte of the literal after
 it, which must then follow as a whole; the literal is taken with it; holds spaces up to its `HTTP/1.1`; may be in
-quotes."""
+quotes; ends where the literal after it ends the line."""
 TO_END, TO_BLANK = 0, -1
 """Lengths of a literal that is none: the field is the rest of the line, or ends at white space."""
 
@@ -39,7 +39,9 @@ CLF = "%d/%b/%Y:%H:%M:%S %z"
 ISO = "%Y-%m-%dT%H:%M:%S%f%z"
 """Times of access logs, and ISO 8601 with a fraction and a zone where there are any."""
 REQUEST = ("method", "path", "query", "protocol", "request")
-"""Columns of `METHOD target PROTOCOL`; what is not of this form stays whole in the last one."""
+REQUEST_OF_HOST = (*REQUEST, "host")
+"""Columns of `METHOD target PROTOCOL`; what is not of this form stays whole as `request`. With a host, the target is a
+whole address."""
 
 
 class FormatError(TrackwayError, ValueError):
@@ -112,7 +114,8 @@ class Layout:
     null: bytes = b"-"
     """The one byte that stands for nothing; empty when there is none."""
     escape: str = "c"
-    """How texts are escaped: `c` (backslashes, as web servers do), `json`, `percent`, or `none`."""
+    """How texts are escaped: `c` (backslashes, as web servers do), `json`, `percent`, `hash` (`#22`), or `none`.
+    Without backslashes a quote ends a text only before what follows the text."""
     visitor: bool = True
     """Whether address and user agent tell who it was."""
     constants: tuple[tuple[str, str], ...] = ()
@@ -126,7 +129,7 @@ class Layout:
     @cached_property
     def program(self) -> tuple[Ints, Bytes]:
         """The operations, a row each, and the literals they point to. Raises FormatError for fields side by side."""
-        maker = _Maker()
+        maker = _Maker(raw=self.escape in ("none", "hash"))
         maker.add(self.pieces, ())
         return np.array(maker.steps or [(LITERAL, 0, 0, 0, 0)], dtype=np.int64), as_array(maker.pool)
 
@@ -147,7 +150,8 @@ def _fields(pieces: Sequence[Piece]) -> Iterator[Field]:
 class _Maker:
     """A program in the making."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, raw: bool) -> None:
+        self._raw = raw
         self.steps: list[tuple[int, int, int, int, int]] = []
         self.pool = b""
         self._slot = 0
@@ -193,10 +197,13 @@ class _Maker:
             return FIELD, slot, *self._text(first[:1] if isinstance(first, bytes) else b""), flags
         if isinstance(following, Field):
             raise FormatError(f"nothing stands between {field.columns} and {following.columns}")
+        final = FINAL * (len(rest) == 1)
         if before.endswith(b'"') and following.startswith(b'"'):
+            if self._raw:
+                return FIELD, slot, *self._text(following), (flags | EMPTY | THEN | final) & ~ASKED
             return FIELD, slot, *self._text(following), (flags | QUOTED | EMPTY | THEN) & ~ASKED
         near = NEAREST * (field.reads not in ("text", "request") or len(following) == 1)
-        return FIELD, slot, *self._text(following), flags | near | THEN
+        return FIELD, slot, *self._text(following), flags | near | THEN | (final if field.reads == "text" else 0)
 
     def _text(self, text: bytes) -> tuple[int, int]:
         at = self.pool.find(text)

@@ -25,7 +25,7 @@ from trackway.flow.layout import Field, Layout, States
 from trackway.flow.moments import as_utc, compiled, moments
 from trackway.flow.scanning import GARBLED, GOOD, SHAPELESS, TIMELESS, lines_with, scan
 from trackway.flow.spans import Bytes, Ints, as_array, gather, hashes, line_spans
-from trackway.flow.values import DASHED, HOSTED, MISFIT, addresses, integers, numbers, requests, unescaped, urls
+from trackway.flow.values import DASHED, HOSTED, MISFIT, PORTED, addresses, integers, numbers, requests, unescaped, urls
 from trackway.model.event import DECODED, Block, Reason
 from trackway.model.gather import ABSENT
 from trackway.model.schema import Schema
@@ -128,18 +128,18 @@ def share(lines: Sequence[bytes], *layouts: Layout) -> float:
 def read(lines: Lines, layouts: Sequence[Layout], what: str) -> pa.Table:
     """A row for every line, read by the first layout that it has; refused when it has none."""
     left = np.arange(len(lines.starts))
+    timeless = np.zeros(len(left), dtype=np.bool_)
     tables: list[pa.Table] = []
     for number, layout in enumerate(layouts):
-        starts, ends = lines.starts[left], lines.ends[left]
-        spans, state = scan(lines.data, starts, ends, layout)
-        values = Values(lines, left, spans, state, layout)
+        spans, state = scan(lines.data, lines.starts[left], lines.ends[left], layout)
+        columns = Values(lines, left, spans, state, layout).columns()
+        timeless[left] |= state == TIMELESS
         last = number + 1 == len(layouts)
-        columns = values.columns()
-        mine = np.ones(len(left), dtype=np.bool_) if last else state != SHAPELESS
-        if mine.all():
-            tables.append(pa.table({**lines.head(left, state, what), **columns}))
-        elif mine.any():
-            tables.append(pa.table({**lines.head(left, state, what), **columns}).filter(pa.array(mine)))
+        mine = np.ones(len(left), dtype=np.bool_) if last else (state == GOOD) | (state == GARBLED)
+        state[timeless[left] & (state == SHAPELESS)] = TIMELESS
+        if mine.any() or (last and not tables):
+            table = pa.table({**lines.head(left, state, what), **columns})
+            tables.append(table if mine.all() else table.filter(pa.array(mine)))
         left = left[~mine]
         if not len(left) and tables:
             break
@@ -160,7 +160,7 @@ class Values:
         self._state = state
         self._layout = layout
         self._suspects = np.flatnonzero(np.isin(rows, lines.backslashed)) if len(lines.backslashed) else rows[:0]
-        self._numbers: dict[int, tuple[NDArray[np.generic], States]] = {}
+        self._numbers: dict[str, tuple[NDArray[np.generic], States]] = {}
         self._where: dict[str, Ints] = {}
         self._aside: list[tuple[str, pa.Array]] = []
 
@@ -172,11 +172,12 @@ class Values:
         self._mark_garbled()
         bad = self._state != GOOD
         found: dict[str, pa.Array] = {}
-        for slot, field in enumerate(self._layout.fields):
-            if slot in self._numbers:
-                found |= self._number(slot, field, bad)
-            elif field.reads != "time":
-                found |= self._texts(field, bad)
+        for field in self._layout.fields:
+            for name in field.names if field.reads != "time" else ():
+                if name in self._numbers:
+                    found[name] = self._number(name, bad)
+                elif name:
+                    found |= self._text(name, field, bad)
         out: dict[str, pa.Array] = {}
         if micros is not None:
             out["time"] = pa.array(micros, mask=bad).cast(pa.timestamp("us", "UTC"))
@@ -190,27 +191,27 @@ class Values:
 
     def _take_apart(self, slot: int, field: Field) -> None:
         """Numbers, and the parts of a value of several."""
-        starts, lengths = self._spans[slot]
+        spans, first = self._spans[slot], field.names[0]
         misfit = None
+        if field.reads in ("request", "url", "address"):
+            parts = np.zeros((len(field.names), 2, len(self._rows)), dtype=np.int64)
+            if field.reads == "url":
+                urls(self._data, spans, parts, field.format == DASHED, field.format == HOSTED)
+            elif field.reads == "request":
+                requests(self._data, spans, parts)
+            else:
+                misfit = addresses(self._data, spans, parts, field.format == PORTED)
+                self._numbers[field.names[1]] = integers(self._data, parts[1], 1, LONGEST_INTEGER)
+            self._where |= dict(zip(field.names, parts, strict=True))
+        else:
+            self._where[first] = spans
         if field.reads in ("integer", "status"):
             least, most = (3, 3) if field.reads == "status" else (1, LONGEST_INTEGER)
-            self._numbers[slot] = integers(self._data, starts, lengths, least, most)
-            misfit = self._numbers[slot][1]
+            self._numbers[first] = integers(self._data, spans, least, most)
+            misfit = self._numbers[first][1]
         elif field.reads == "number":
-            self._numbers[slot] = numbers(self._data, starts, lengths, field.scale)
-            misfit = self._numbers[slot][1]
-        elif field.reads not in ("text", "time"):
-            parts = np.zeros((len(field.names), 2, len(starts)), dtype=np.int64)
-            if field.reads == "url":
-                urls(self._data, self._spans[slot], parts, field.format == DASHED, field.format == HOSTED)
-            elif field.reads == "request":
-                requests(self._data, self._spans[slot], parts)
-            else:
-                misfit = addresses(self._data, self._spans[slot], parts)
-            for part, name in enumerate(field.names):
-                self._where[name] = parts[part]
-        else:
-            self._where[field.names[0]] = self._spans[slot]
+            self._numbers[first] = numbers(self._data, spans, field.scale)
+            misfit = self._numbers[first][1]
         if field.strict and misfit is not None:
             self._state[(misfit == MISFIT) & (self._state == GOOD)] = SHAPELESS
 
@@ -238,29 +239,24 @@ class Values:
         garbled = [not is_utf8(body[start:end]) for start, end in zip(starts, ends, strict=True)]
         self._state[np.array(garbled, dtype=np.bool_)] = GARBLED
 
-    def _number(self, slot: int, field: Field, bad: Bools) -> dict[str, pa.Array]:
-        values, misfit = self._numbers[slot]
-        starts, lengths = self._spans[slot]
+    def _number(self, name: str, bad: Bools) -> pa.Array:
+        values, misfit = self._numbers[name]
+        starts, lengths = self._where[name]
         odd = (misfit == MISFIT) & ~bad
         if odd.any():
-            self._aside.append((field.names[0], gather(self._data, starts, np.where(odd, lengths, -1), pa.string())))
-        return {field.names[0]: pa.array(values, mask=bad | odd | (lengths < 0))}
+            self._aside.append((name, gather(self._data, starts, np.where(odd, lengths, -1), pa.string())))
+        return pa.array(values, mask=bad | odd | (lengths < 0))
 
-    def _texts(self, field: Field, bad: Bools) -> dict[str, pa.Array]:
-        found: dict[str, pa.Array] = {}
-        for name in field.names:
-            if not name:
-                continue
-            starts, lengths = self._where[name]
-            texts = gather(self._data, starts, np.where(bad, -1, lengths), pa.string())
-            escape = field.escape or self._layout.escape
-            if name not in PLAIN:
-                texts = unescaped(texts, escape, None if escape == "percent" else self._suspects)
-            if field.aside or name == "request":
-                self._aside.append((name, texts))
-            else:
-                found[name] = texts
-        return found
+    def _text(self, name: str, field: Field, bad: Bools) -> dict[str, pa.Array]:
+        starts, lengths = self._where[name]
+        texts = gather(self._data, starts, np.where(bad, -1, lengths), pa.string())
+        escape = field.escape or self._layout.escape
+        if name not in PLAIN:
+            texts = unescaped(texts, escape, self._suspects if escape in ("c", "json") else None)
+        if field.aside or name == "request":
+            self._aside.append((name, texts))
+            return {}
+        return {name: texts}
 
     def _visitors(self, found: Mapping[str, pa.Array], bad: Bools) -> pa.Array:
         """16 hex digits of the md5 of address and user agent, computed once for each different pair."""

@@ -15,6 +15,7 @@ from trackway.flow.layout import (
     ASKED,
     EMPTY,
     FIELD,
+    FINAL,
     LAST,
     LITERAL,
     MAYBE,
@@ -75,8 +76,9 @@ def _line(  # noqa: C901, PLR0912, PLR0913, PLR0917 - the interpreter
         if what == FIELD:
             close = _closing(data, at, end, pool, text, size) if flags & OPEN else -1
             if close >= 0:
+                nothing = close == at + 1 or (close == at + 2 and data[at + 1] == null)
                 spans[slot, 0, row] = at + 1
-                spans[slot, 1, row] = close - at - 1 if close > at + 1 else -1
+                spans[slot, 1, row] = -1 if nothing else close - at - 1
                 at = close + 1 + (size if flags & THEN and close + 1 < end else 0)
                 step += 1
                 continue
@@ -121,6 +123,8 @@ def _field_end(  # noqa: PLR0913, PLR0917
         while at < end and data[at] != 32 and data[at] != 9:
             at += 1
         return at if at < end or flags & LAST else -1
+    if flags & FINAL:
+        return end - size if _matches(data, max(at, end - size), end, pool, text, size) else -1
     first = pool[text]
     place = _asked(data, at, end) if flags & ASKED else at
     while True:
@@ -147,6 +151,9 @@ def _closing(data: Bytes, at: int, end: int, pool: Bytes, text: int, size: int) 
         if place == end:
             return -1
         after = place + 1
+        if _escaped(data, at, place):
+            place = after
+            continue
         if after == end or (size < 0 and (data[after] == 32 or data[after] == 9)):
             return int(np.int64(place))
         if size > 0 and _matches(data, after, end, pool, text, size):

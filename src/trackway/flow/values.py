@@ -24,6 +24,10 @@ States = NDArray[np.uint8]
 DASHED = "-"
 HOSTED = "host"
 """Formats of a target: one after which nginx writes a `-` when it has no query, and one that begins with its host."""
+PORTED = "port"
+"""Format of an address that always has its port."""
+MARKS = {"c": r"\\", "json": r"\\", "percent": "[%+]", "hash": "#"}
+"""What a text with escapes holds."""
 ESCAPE = re.compile(rb'\\(?:x([0-9a-fA-F]{2})|(["\\/bfnrtv]))')
 LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 
@@ -39,9 +43,9 @@ def unescaped(texts: pa.Array, escape: str, suspects: Ints | None = None) -> pa.
     """
     if escape == "none" or (suspects is not None and not len(suspects)):
         return texts
-    undo = {"c": _backslashes, "json": _json, "percent": _percent}[escape]
+    undo = {"c": _backslashes, "json": _json, "percent": _percent, "hash": _hashes}[escape]
     some = texts if suspects is None else texts.take(pa.array(suspects))
-    marked = pc.match_substring_regex(some, "[%+]") if escape == "percent" else pc.match_substring(some, "\\")
+    marked = pc.match_substring_regex(some, MARKS[escape])
     hits = np.flatnonzero(pc.fill_null(marked, False).to_numpy(zero_copy_only=False))
     return replaced(texts, hits if suspects is None else suspects[hits], undo)
 
@@ -78,6 +82,10 @@ def _percent(text: str) -> str:
     return _decoded(unquote_to_bytes(text.replace("+", " ")), text)
 
 
+def _hashes(text: str) -> str:
+    return _decoded(re.sub(rb"#([0-9A-F]{2})", lambda match: bytes([int(match[1], 16)]), text.encode()), text)
+
+
 def _decoded(plain: bytes, text: str) -> str:
     try:
         return plain.decode()
@@ -89,8 +97,9 @@ def _decoded(plain: bytes, text: str) -> str:
 
 
 @njit_free
-def integers(data: Bytes, starts: Ints, lengths: Ints, least: int, most: int) -> tuple[Ints, States]:
+def integers(data: Bytes, spans: Ints, least: int, most: int) -> tuple[Ints, States]:
     """Whole numbers of `least` to `most` digits; MISFIT for what is none."""
+    starts, lengths = spans[0], spans[1]
     values = np.zeros(len(starts), dtype=np.int64)
     state = np.zeros(len(starts), dtype=np.uint8)
     for row in range(len(starts)):
@@ -98,7 +107,7 @@ def integers(data: Bytes, starts: Ints, lengths: Ints, least: int, most: int) ->
         if lengths[row] < 0:
             continue
         negative = least != most and at + 1 < end and data[at] == 45
-        at += negative
+        at += negative or (least != most and at + 1 < end and data[at] == 43)
         value = 0
         if not least <= end - at <= most:
             state[row] = MISFIT
@@ -112,8 +121,9 @@ def integers(data: Bytes, starts: Ints, lengths: Ints, least: int, most: int) ->
 
 
 @njit_free
-def numbers(data: Bytes, starts: Ints, lengths: Ints, scale: float) -> tuple[Doubles, States]:
+def numbers(data: Bytes, spans: Ints, scale: float) -> tuple[Doubles, States]:
     """Decimal numbers, times `scale`; MISFIT for what is none."""
+    starts, lengths = spans[0], spans[1]
     values = np.zeros(len(starts), dtype=np.float64)
     state = np.zeros(len(starts), dtype=np.uint8)
     for row in range(len(starts)):
@@ -121,7 +131,7 @@ def numbers(data: Bytes, starts: Ints, lengths: Ints, scale: float) -> tuple[Dou
             continue
         at, end = starts[row], starts[row] + lengths[row]
         negative = data[at] == 45
-        at += 1 if negative else 0
+        at += 1 if negative or data[at] == 43 else 0
         value, digits, shift, point = 0, 0, 0, False
         while at < end and digits < 18:
             if data[at] == 46 and not point:
@@ -162,13 +172,16 @@ def _request(data: Bytes, at: int, end: int, parts: Ints, row: int) -> None:
         protocol -= 1
     if protocol > method and end - protocol > 6 and _is_http(data, protocol + 1):
         stop = protocol
-    if method == at or method + 1 >= stop or data[method] != 32:
+    if method == at or data[at] == 45 or method + 1 >= stop or data[method] != 32:
         _set(data, parts, 4, row, at, end)
         return
     _set(data, parts, 0, row, at, method)
     if stop < end:
         _set(data, parts, 3, row, stop + 1, end)
-    _target(data, method + 1, stop, parts, 1, row)
+    if parts.shape[0] > 5:
+        _url(data, method + 1, stop, parts, 1, 5, row, False)
+    else:
+        _target(data, method + 1, stop, parts, 1, row)
 
 
 @njit_free
@@ -215,37 +228,46 @@ def _set(data: Bytes, parts: Ints, part: int, row: int, start: int, stop: int) -
 
 @njit_free
 def urls(data: Bytes, spans: Ints, parts: Ints, dashed: bool, hosted: bool) -> None:
-    """Path, query and host of `[scheme://host[:port]]/path[?query]` into `parts`; `dashed`: without a query, a `-` at
-    the end is not of the path; `hosted`: without a scheme, what does not begin with `/` is the host.
+    """Path, query and host of `[scheme://host[:port]]/path[?query]` into `parts`.
+
+    `dashed`: without a query, a `-` at the end is not of the path. `hosted`: without a scheme, what does not begin with
+    `/` is the host.
     """
     for row in range(spans.shape[1]):
         parts[:, 1, row] = -1
         if spans[1, row] < 0:
             continue
-        at, end = spans[0, row], spans[0, row] + spans[1, row]
-        colon = at
-        while colon < end and (97 <= data[colon] | 32 <= 122):
-            colon += 1
-        named = colon > at and colon + 2 < end and data[colon] == 58 and data[colon + 1] == 47 and data[colon + 2] == 47
-        if named or (hosted and data[at] != 47):
-            host = colon + 3 if named else at
-            at = host
-            while at < end and data[at] != 47 and data[at] != 63:
-                at += 1
-            port = at
-            while port > host and 48 <= data[port - 1] <= 57:
-                port -= 1
-            _set(data, parts, 2, row, host, port - 1 if port > host and data[port - 1] == 58 else at)
-        _target(data, at, end, parts, 0, row)
+        end = spans[0, row] + spans[1, row]
+        _url(data, spans[0, row], end, parts, 0, 2, row, hosted)
         if dashed and parts[1, 1, row] < 0 and data[end - 1] == 45:
             parts[0, 1, row] = max(parts[0, 1, row] - 1, -1)
 
 
 @njit_free
-def addresses(data: Bytes, spans: Ints, parts: Ints) -> States:
+def _url(  # noqa: PLR0913, PLR0917
+    data: Bytes, at: int, end: int, parts: Ints, path: int, place: int, row: int, hosted: bool
+) -> None:
+    """Path and query into the parts from `path` on, the host into that of `place`."""
+    colon = _word(data, at, end)
+    named = colon > at and colon + 2 < end and data[colon] == 58 and data[colon + 1] == 47 and data[colon + 2] == 47
+    if named or (hosted and at < end and data[at] != 47):
+        host = colon + 3 if named else at
+        at = host
+        while at < end and data[at] != 47 and data[at] != 63:
+            at += 1
+        port = at
+        while port > host and 48 <= data[port - 1] <= 57:
+            port -= 1
+        _set(data, parts, place, row, host, port - 1 if port > host and data[port - 1] == 58 else at)
+    _target(data, at, end, parts, path, row)
+
+
+@njit_free
+def addresses(data: Bytes, spans: Ints, parts: Ints, ported: bool) -> States:
     """Address and port of `address[:port]` into `parts`; MISFIT for what is no IPv4 or IPv6 address.
 
-    An IPv6 address with a port is in brackets, or has all its eight groups before it, as some load balancers write.
+    With `ported` what follows the last colon is the port. Else an IPv6 address with a port is in brackets, or has all
+    its eight groups before it, as some load balancers write.
     """
     state = np.zeros(spans.shape[1], dtype=np.uint8)
     for row in range(spans.shape[1]):
@@ -263,7 +285,9 @@ def addresses(data: Bytes, spans: Ints, parts: Ints) -> States:
             elif not (48 <= byte <= 57 or 97 <= byte | 32 <= 102 or (byte in (91, 93) and colons + 1 > 0)):
                 other = True
         bracket = data[at] == 91
-        stop = last if colons in (1, 8) or (bracket and last > at and data[last - 1] == 93) else end
+        stop = (
+            last if colons in (1, 8) or (ported and colons) or (bracket and last > at and data[last - 1] == 93) else end
+        )
         if other or (dots != 3 and colons < 2):
             state[row] = MISFIT
         start = at + 1 if bracket else at
