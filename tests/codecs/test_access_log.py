@@ -19,8 +19,8 @@ LINE = re.compile(
     rb"(?: " + QUOTED + rb" " + QUOTED + rb"(?: (.*))?| (?!\")(.*))?",
     re.DOTALL,
 )  # fmt: skip
-REQUEST = re.compile(rb"([A-Za-z_-]+) (.+?)(?: (HTTP/[^ ]+))?", re.DOTALL)
-TIME = re.compile(r"(\d\d)/(\w{3})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)", re.ASCII)
+REQUEST = re.compile(rb"([A-Za-z_][A-Za-z_-]*) (.+?)(?: (HTTP/[^ ]+))?", re.DOTALL)
+TIME = re.compile(r"(\d\d)/(\w{3})/(\d{4}):(\d\d):(\d\d):(\d\d) (?:Z|([+-])(\d\d)(?::?(\d\d))?)?", re.ASCII)
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 LETTERS = {"b": b"\b", "f": b"\f", "n": b"\n", "r": b"\r", "t": b"\t", "v": b"\v"}
 
@@ -82,9 +82,9 @@ def instant(text: str) -> datetime | None:
     if not match or match[2] not in MONTHS:
         return None
     day, year, hour, minute, second = (int(match[i]) for i in (1, 3, 4, 5, 6))
-    if second > 60 or int(match[8]) > 23 or int(match[9]) > 59:
+    if second > 60 or int(match[8] or 0) > 23 or int(match[9] or 0) > 59:
         return None
-    offset = timedelta(hours=int(match[8]), minutes=int(match[9])) * (-1 if match[7] == "-" else 1)
+    offset = timedelta(hours=int(match[8] or 0), minutes=int(match[9] or 0)) * (-1 if match[7] == "-" else 1)
     try:
         start = datetime(year, MONTHS.index(match[2]) + 1, day, hour, minute, tzinfo=timezone(offset))
         return (start + timedelta(seconds=second)).astimezone(UTC)

@@ -1,6 +1,7 @@
 """What is in this file? Its compression, encoding and format, from the first 64 KB.
 
-Used when a file source says `codec = "auto"`, and by `trackway inspect`.
+Used when a file source says `codec = "auto"`, and by `trackway inspect`. Every codec says how much of the first lines
+it would read; the formats of one product are asked before JSON and tables, and what nearly every text is comes last.
 """
 
 from __future__ import annotations
@@ -14,11 +15,16 @@ from pathlib import Path
 
 from trackway.errors import TrackwayError
 from trackway.flow.streams import Stream, open_file
+from trackway.plan import registry
+from trackway.plan.component import Codec
 
 SAMPLE = 64 * 1024
 """Bytes looked at, after unpacking."""
 DELIMITERS = ",\t;|"
-ACCESS = re.compile(r'^\S+ \S+ .+? \[\d{1,2}/\w{3}/\d{4}:[^\]]+\] ".*" (\d{3}|-) (\d+|-)')
+LOOKED_AT = 200
+"""Lines."""
+ENOUGH = 0.5
+"""Share of lines that must be of a format."""
 NUMBER = re.compile(r"^[-+]?\d+([.,]\d+)*$")
 
 
@@ -29,7 +35,7 @@ class Detected:
     codec: str
     """A codec, or empty when there is nothing in the file yet."""
     form: str = "lines"
-    """How records follow one another: `lines`, `rows` (CSV), `elements` (a JSON array) or `parquet`."""
+    """How records follow one another: `lines`, `rows` (CSV), `elements` (of a JSON array), `parquet` …"""
     compression: str = "none"
     encoding: str = "utf-8"
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -37,9 +43,13 @@ class Detected:
     sample: bytes = b""
 
 
-def detect(path: Path, codec: str = "auto", encoding: str = "auto", *, growing: bool = False) -> Detected:
+def detect(
+    path: Path, codec: str = "auto", encoding: str = "auto", *, growing: bool = False,
+    told: Mapping[str, str] | None = None,
+) -> Detected:  # fmt: skip
     """What the file seems to be; a `codec` that is known already only leaves its details to find.
 
+    What a source was `told`, such as a format, goes before what is found.
     A `growing` file of which too little is there yet has no codec (empty) for now.
     Raises TrackwayError when the file cannot be read or its format cannot be told.
     """
@@ -63,11 +73,10 @@ def detect(path: Path, codec: str = "auto", encoding: str = "auto", *, growing: 
     if found is None:
         raise TrackwayError(
             f"cannot tell the format of {path}",
-            hint='say codec = "access_log", "json", "csv" or "parquet" in its source',
+            hint='say what it is in its source, such as codec = "access_log"; `trackway list codecs` names them',
         )
-    return Detected(
-        found.codec, found.form, stream.compression, stream.encoding or "utf-8", found.headers, sample[:SAMPLE]
-    )
+    headers = {**found.headers, **(told or {})}
+    return Detected(found.codec, found.form, stream.compression, stream.encoding or "utf-8", headers, sample[:SAMPLE])
 
 
 def detect_text(sample: bytes, codec: str = "auto", *, whole: bool = True) -> Detected | None:
@@ -75,16 +84,36 @@ def detect_text(sample: bytes, codec: str = "auto", *, whole: bool = True) -> De
     if not whole:
         sample = sample[: sample.rfind(b"\n") + 1] or sample[: SAMPLE if len(sample) >= SAMPLE else 0]
     text = sample.decode("utf-8", "replace")
-    lines = [line for line in _lines(text)[:200] if line.strip()]
+    lines = [line for line in _lines(text)[:LOOKED_AT] if line.strip()]
     if not lines:
         return Detected("" if codec in {"auto", "csv"} else codec)
+    raw = [line.removesuffix(b"\r") for line in sample.split(b"\n")[:LOOKED_AT] if line.strip()]
     if codec == "auto":
-        return _json(text, lines) or _access(lines) or _table(text)
+        return _likest(raw, 0) or _json(text, lines) or _likest(raw, 1) or _table(text) or _likest(raw, 2)
     if codec == "json":
         return _json(text, lines) or Detected("json")
     if codec == "csv":
         return _table(text, sure=True)
-    return Detected(codec)
+    like = _codec(codec).recognise(raw)
+    return Detected(codec, like.form, headers=like.headers) if like else Detected(codec)
+
+
+def _codec(name: str) -> Codec:
+    made = registry.load("codecs", name)()
+    if not isinstance(made, Codec):
+        raise TypeError(f"{name} is not a codec")
+    return made
+
+
+def _likest(lines: list[bytes], general: int) -> Detected | None:
+    """The codec that would read most of these lines, and at least half."""
+    best = (0.0, Detected(""))
+    for name in registry.names("codecs"):
+        codec = _codec(name)
+        like = codec.recognise(lines) if codec.general == general else None
+        if like is not None and like.share > best[0]:
+            best = (like.share, Detected(name, like.form, headers=like.headers))
+    return best[1] if best[0] >= ENOUGH else None
 
 
 def _json(text: str, lines: list[str]) -> Detected | None:
@@ -104,11 +133,6 @@ def _is_object(line: str) -> bool:
         return isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
         return False
-
-
-def _access(lines: list[str]) -> Detected | None:
-    matching = sum(bool(ACCESS.match(line)) for line in lines[:50])
-    return Detected("access_log") if 2 * matching >= len(lines[:50]) else None
 
 
 def _table(text: str, *, sure: bool = False) -> Detected | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from trackway.flow.detect import Detected
-from trackway.flow.records import Bad, Cut, Cutter, Elements, Lines, Rows
+from trackway.flow.records import Bad, Cut, Cutter, Elements, Headed, Lines, Rows
 from trackway.flow.spans import Copies, as_array, line_spans
 from trackway.flow.streams import Stream, open_file
 from trackway.model.event import Reason
@@ -68,6 +68,8 @@ class Piece:
     offset: int
     mark: Mark
     bad: list[Bad] = field(default_factory=list)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """What the codec must know of what stands before it."""
     last: bool = False
     """Whether nothing of the file is left after it, for now."""
 
@@ -191,12 +193,14 @@ class Text:
         self.mark = Mark(cut.until, self._copies.total, digest(self._head), len(self._head))
         if not len(cut.starts) and not cut.bad:
             return None
-        return Piece(cut.body.tobytes(), len(cut.starts), copies, cut.offset, self.mark, cut.bad)
+        return Piece(cut.body.tobytes(), len(cut.starts), copies, cut.offset, self.mark, cut.bad, cut.headers)
 
 
 def _cutter(found: Detected, limit: int) -> Cutter:
     if found.form == "rows":
         return Rows(limit, found.headers["delimiter"], int(found.headers["fields"]))
+    if found.form == "headed":
+        return Headed(limit)
     return Elements(limit) if found.form == "elements" else Lines(limit)
 
 

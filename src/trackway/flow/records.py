@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numba import njit
@@ -43,6 +44,8 @@ class Cut:
     until: int
     """Where in the stream reading goes on after it."""
     bad: list[Bad] = field(default_factory=list)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """What the codec must know of what stands before the piece."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,28 @@ class Lines(Cutter):
         """Whole lines; with `final` the last one need not end."""
         used = len(data) if final else data.rfind(b"\n") + 1
         return Found(*line_spans(as_array(data)[:used]), used)
+
+
+class Headed(Lines):
+    """Records are lines; those that begin with `#` are none but say what follows, and stay in the body.
+
+    What the last of them with a given beginning said is told with every piece after it (header `heading`).
+    """
+
+    def __init__(self, limit: int, mark: bytes = b"#Fields:") -> None:
+        super().__init__(limit)
+        self._mark = mark
+        self._heading = ""
+
+    def _cut(self, data: Bytes, found: Found, begin: int, bad: list[Bad]) -> Cut:
+        cut = super()._cut(data, found, begin, bad)
+        beside = cut.body[cut.starts] == ord("#") if len(cut.starts) else np.zeros(0, dtype=bool)
+        headers = {"heading": self._heading} if self._heading else {}
+        for start, end in zip(cut.starts[beside].tolist(), cut.ends[beside].tolist(), strict=True):
+            line = cut.body[start:end].tobytes()
+            if line.startswith(self._mark):
+                self._heading = line.decode("utf-8", "replace")
+        return replace(cut, starts=cut.starts[~beside], ends=cut.ends[~beside], headers=headers)
 
 
 class Rows(Cutter):

@@ -111,6 +111,18 @@ def is_one_of(key: str | None, keys: Sequence[str]) -> bool:
     return key is not None and any(hmac.compare_digest(key.encode(), known.encode()) for known in keys)
 
 
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How much the beginning of a file is what a codec reads."""
+
+    share: float
+    """Of the records looked at, those it would read."""
+    form: str = "lines"
+    """How records follow one another (`flow.records`)."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """What the codec must be told with every block."""
+
+
 class Codec(Component):
     """Payload to events; pure, and never raising on any bytes once a block was taken in.
 
@@ -157,6 +169,17 @@ class Codec(Component):
         what is known of `event_id time event user_id anonymous_id`, then one column per property under its
         dotted name (kinds of `model.schema`). `known` are the columns of the lake: a guide for types.
         """
+
+    general: ClassVar[int] = 0
+    """How much may be of its format by chance: a format of a higher number is looked for only when none of a lower
+    one has half of the records."""
+
+    def recognise(self, lines: Sequence[bytes]) -> Likeness | None:
+        """How much a file that begins with these lines is of this format; None for what no file is made of."""
+        return None
+
+    def check(self, headers: Mapping[str, str]) -> None:
+        """Raises ValueError when what a source is to tell with every block, such as `format`, has no meaning."""
 
     def reply(self, records: int) -> Reply:
         """The answer to a payload that is on disk."""
@@ -413,5 +436,5 @@ class Contract(Component):
     """Properties without which the event breaks the contract."""
 
 
-__all__ = ["Answer", "Codec", "Component", "Contract", "Keep", "Payload", "Plan", "Query", "Reply", "Request",
-           "Rewrite", "Source", "Story", "Taken", "Told", "Transform", "Verdict", "is_one_of"]  # fmt: skip
+__all__ = ["Answer", "Codec", "Component", "Contract", "Keep", "Likeness", "Payload", "Plan", "Query", "Reply",
+           "Request", "Rewrite", "Source", "Story", "Taken", "Told", "Transform", "Verdict", "is_one_of"]  # fmt: skip

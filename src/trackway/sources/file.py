@@ -28,17 +28,19 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from glob import glob, has_magic
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from trackway.errors import TrackwayError, suggest
 from trackway.flow.detect import Detected, detect
 from trackway.flow.reading import Mark, Piece, Reading, digest, head_of, open_reading, stat_of
 from trackway.flow.spans import write_copies
 from trackway.flow.streams import open_file
+from trackway.flow.zones import Zone
 from trackway.model.size import Size
 from trackway.plan import registry
-from trackway.plan.component import Keep, Payload, Source
+from trackway.plan.component import Codec, Keep, Payload, Source
 
 log = logging.getLogger(__name__)
 POLL = 0.5
@@ -85,6 +87,11 @@ class File(Source):
     """Files, or patterns such as `logs/*.log`; may stay empty when files only come by `trackway load`."""
     codec: str = "auto"
     """`auto`, or what the files hold: `access_log`, `json`, `csv`, `parquet` …"""
+    format: str = ""
+    """How a line is laid out, in the words of what wrote it: a `LogFormat` or `log_format` for `access_log`, and as the
+    other codecs say. Found by itself when left out."""
+    zone: Zone = Zone("UTC")
+    """The time zone of times that do not say theirs, such as `Europe/Berlin`."""
     follow: bool = False
     """Go on reading as files grow and new ones appear."""
     encoding: str = "auto"
@@ -111,6 +118,21 @@ class File(Source):
             if name not in NAMED:
                 raise ValueError(f"unknown column '{name}'; {suggest(name, NAMED)}")
         return value
+
+    @model_validator(mode="after")
+    def _known_format(self) -> Self:
+        if self.codec == "auto" and self.format:
+            raise ValueError('a format needs its codec: codec = "access_log"')
+        if self.codec != "auto":
+            codec = registry.load("codecs", self.codec)()
+            if isinstance(codec, Codec):
+                codec.check(self._told())
+        return self
+
+    def _told(self) -> dict[str, str]:
+        """What the codec is told with every block."""
+        told = {"format": self.format, "zone": "" if self.zone == "UTC" else self.zone}
+        return {name: value for name, value in told.items() if value}
 
     @field_validator("encoding")
     @classmethod
@@ -235,7 +257,7 @@ class File(Source):
 
     def _open(self, state: State, path: Path, inode: int) -> Followed | None:
         """The file, wound forward to where reading stopped; None while it is too empty to know its format."""
-        found = detect(path, self.codec, self.encoding, growing=self.follow)
+        found = detect(path, self.codec, self.encoding, growing=self.follow, told=self._told())
         if not found.codec or (self.follow and _packed(found) and time.time() - path.stat().st_mtime < SETTLED):
             return None
         head = head_of(path, self.encoding, plain=found.form == "parquet")
@@ -267,7 +289,7 @@ class File(Source):
         where = {"file": str(followed.path)}
         payloads = []
         if piece.records:
-            headers = {**where, "offset": str(piece.offset), **self._headers(followed.found)}
+            headers = {**where, "offset": str(piece.offset), **self._headers(followed.found), **piece.headers}
             if repeats := write_copies(piece.copies):
                 headers["repeats"] = repeats
             payloads.append(Payload(state.name, followed.found.codec, piece.body, piece.records, headers, cursors))
