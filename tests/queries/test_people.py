@@ -77,8 +77,8 @@ QUESTIONS = {
         windows=st.sampled_from(["calendar", "rolling"]), brackets=st.sampled_from([None, [1, 3]]),
         lapse=st.sampled_from([None, "3d"]), **{"return": st.sampled_from([B, "true"])})),
     "trend": (trend, options(
-        type="trend", measure="actors", every=st.sampled_from([None, "1d", "7d"]), compare=st.sampled_from([None, "3d"]),
-        cumulative=st.booleans())),
+        type="trend", measure="actors", every=st.sampled_from([None, "1d", "7d"]),
+        compare=st.sampled_from([None, "3d"]), cumulative=st.booleans())),
     "rolling": (trend, options(type="trend", measure="actors", every="1d", rolling="3d", cumulative=False)),
     "measures": (trend, options(type="trend", every="7d", measures=[
         {"name": "a", "measure": "actors", "where": A}, {"name": "b", "measure": "actors", "where": B}],
@@ -88,7 +88,8 @@ QUESTIONS = {
         "steps": st.integers(3, 4), "where": optional, "top": st.sampled_from([None, 1]),
         "edges": st.sampled_from([None, 1]), "repeats": st.sampled_from(["keep", "collapse"]),
         "timeout": st.sampled_from([None, "1h"]), "by": st.sampled_from(["event", "country"])})),
-    "patterns": (patterns, options(type="patterns", pattern="'A' .. any", match=st.sampled_from(["shortest", "longest"]))),
+    "patterns": (patterns, options(
+        type="patterns", pattern="'A' .. any", match=st.sampled_from(["shortest", "longest"]))),
 }  # fmt: skip
 
 
