@@ -221,16 +221,17 @@ class Funnel(Query):
     def _rows(self, table: Journeys, labels: dict[str, Any]) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         reached = [table.there(k) for k in range(len(self.steps))]
+        units = [len(table.depth) if there is None else len(there) for there in reached]
         for k, (name, before) in enumerate(zip(self._step_names(), self._before(), strict=True)):
             there = reached[k]
-            whole = median(table.moments[k, there] - table.moments[0, there]) if k else None
+            whole = None if there is None else median(table.moments[k, there] - table.moments[0, there])
             last = median(table.moments[k, there] - table.moments[before - 1, there]) if before > 1 else whole
-            actors = len(there) if self.count == "actors" else table.actors(there)
+            actors = units[k] if self.count == "actors" else table.actors(there)
             limits = None if table.bounds is None else orders.least_and_most(table.bounds, k)
             rows.append(
                 {"step": k + 1, "name": name, **labels} | self._row(
-                    len(there), actors, whole, last,
-                    len(table.depth) or None, len(reached[before - 1]) or None if before else None, limits,
+                    units[k], actors, whole, last, units[0] or None, units[before - 1] or None if before else None,
+                    limits,
                 )
             )  # fmt: skip
         return rows

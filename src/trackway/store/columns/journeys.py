@@ -47,10 +47,11 @@ class Journeys:
     bounds: np.ndarray | None = None
     """The fewest and the most steps over all orders of equal and imprecise times, and whether these are only bounds."""
 
-    def there(self, step: int) -> np.ndarray:
-        """The rows whose chain has a step, counted from 0."""
-        deep = np.flatnonzero(self.depth > step) if step else np.arange(len(self.depth))
-        moments = self.moments[step]
+    def there(self, step: int) -> np.ndarray | None:
+        """The rows whose chain has a step, counted from 0; None: all have the first."""
+        if step == 0:
+            return None
+        deep, moments = np.flatnonzero(self.depth > step), self.moments[step]
         return deep if moments.min(initial=0) != NEVER else deep[moments[deep] != NEVER]
 
     def actors(self, rows: np.ndarray | None = None) -> int:
@@ -174,7 +175,13 @@ def _plain(shard: Shard, context: Context, made: Prepared, span: Span) -> Journe
 def _general(shard: Shard, context: Context, made: Prepared, span: Span) -> Journeys:
     """The table by the fold for every option."""
     return merged(
-        Journeys(depth.astype(np.uint8), rows.times.T, _groups(made, rows, depth), rows.actor + begin, rows.until)
+        Journeys(
+            depth.astype(np.uint8),
+            rows.times.T,
+            _groups(made, rows, depth),
+            (rows.actor + begin).astype(np.uint32),
+            rows.until,
+        )
         for begin, depth, rows in _units(shard, context, made, span)
     )
 
