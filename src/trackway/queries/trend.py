@@ -282,11 +282,11 @@ class Trend(Query):
         """Who has an event that is measured in an interval (or its window) and group; of several measures by any, or
         by the `measure` named."""
         asked = self._breakdown(context, self._narrowed(context))
-        wanted, _, bits = self._wanted(cell, asked, asked.tables(partial))
+        wanted, shown, bits = self._wanted(cell, asked, asked.tables(partial))
         view = context.columns_view
         mask = context.mask([part.conditions[0] if self.measures else None for part in self._parts], self.where)
         cut = groups(view, asked.names) if asked.names else None
-        of = met(view, (mask, bits), cut, _told_apart(partial, cut), wanted)
+        of = met(view, (mask, bits), cut, _told_apart(partial, cut), shown, wanted)
         return behind.told(behind.members(view, of), cell, context)
 
     def _wanted(self, cell: Cell, asked: Breakdown, tables: Tables) -> tuple[dict[Key | None, Spans], list[Key], int]:

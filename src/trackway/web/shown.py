@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from markupsafe import Markup
 
-from trackway.api.address import OPTIONS
 from trackway.plan.component import Answer
 from trackway.store.columns.verdicts import DOUBTFUL
 from trackway.web import words
 from trackway.web.charts import funnel
-from trackway.web.charts.scale import counted, full, plain, share
+from trackway.web.charts.scale import counted, full, share
 from trackway.web.fields import Items
+from trackway.web.leads import Leads, Row, called, cell, nowhere, text
 from trackway.web.panels import Panel, Scene, panels
 from trackway.web.table import plain_table, table
 
@@ -40,7 +39,7 @@ def shown(scene: Scene, items: Items, number: int) -> dict[str, Any]:
         "exactly": address(asked["type"], "", [pair for pair in items if pair[0] != "sample"])
         if any(key == "sample" for key, _ in items)
         else "",
-        "table": table(asked["type"], answer.rows, scene.link),
+        "table": table(asked["type"], answer.rows, leads_to(asked, answer, items, scene.link)),
         "lists": lists(answer),
         "stands_on": stands_on(answer),
         "links": [(form, address(asked["type"], form, without_people(items))) for form in drawable],
@@ -116,11 +115,28 @@ def link_to(asked: Any, answer: Answer, items: Items) -> funnel.Link:
             return ""
         named = {key: value for key, value in row.items() if key not in funnel.MEASURED}
         when = {"time": row["time"]} if "time" in row else over
-        cell = {"step": row["step"], **when, **named} | ({"dropped": True} if dropped else {})
-        people = json.dumps(cell, ensure_ascii=False, separators=(",", ":"))
-        return address(asked["type"], "", [*without_people(items), ("people", people)]) + "#people"
+        return people_at(asked, items, {"step": row["step"], **when, **named} | ({"dropped": True} if dropped else {}))
 
     return link
+
+
+def leads_to(asked: Any, answer: Answer, items: Items, link: funnel.Link) -> Leads:
+    """Where the numbers in the table of an answer lead: to the actors behind them. Of a sample there is no list."""
+    if not items or not answer.stands_on.get("exact", True):
+        return nowhere
+    if answer.type == "funnel":
+        return lambda row, name: link(dict(row), False) if name == counted(row) else ""
+
+    def leads(row: Row, name: str) -> str:
+        found = cell(asked, row, name)
+        return "" if found is None else people_at(asked, items, found)
+
+    return leads
+
+
+def people_at(asked: Any, items: Items, found: Any) -> str:
+    """The address of the actors of a cell."""
+    return address(asked["type"], "", [*without_people(items), ("people", text(found))]) + "#people"
 
 
 def listed(asked: Any, items: Items, answer: Answer) -> dict[str, Any]:
@@ -128,7 +144,9 @@ def listed(asked: Any, items: Items, answer: Answer) -> dict[str, Any]:
     people = next((value for key, value in items if key == "people"), "")
     question = without_people(items)
 
-    def explained(row: dict[str, Any], _dropped: bool) -> str:
+    def explained(row: Row, name: str) -> str:
+        if name != "actor":
+            return ""
         who = urlencode([*question, ("who", row["actor"])], quote_via=quote, safe="/:,")
         return f"/explain/{asked['type']}?{who}"
 
@@ -137,27 +155,3 @@ def listed(asked: Any, items: Items, answer: Answer) -> dict[str, Any]:
         "cell": called(asked, people), "csv": address(asked["type"], "csv", items), "notes": answer.notes,
         "back": address(asked["type"], "", question),
     }  # fmt: skip
-
-
-def called(asked: Any, people: str) -> str:
-    """A cell in words.
-
-    >>> called({"steps": [{"name": "Home"}, {"when": "x = 1"}]}, '{"step":1,"dropped":true,"country":"de"}')
-    'went no further than Home · country: de'
-    """
-    try:
-        cell = json.loads(people)
-    except ValueError:
-        return people
-    if not isinstance(cell, dict):
-        return people
-    steps = asked.get("steps") or []
-    step = cell.get("step", 1)
-    known = isinstance(step, int) and 0 < step <= len(steps) and asked.get("order") != "any"
-    name = f"step {step}"
-    if known:
-        name = steps[step - 1].get("name") or plain(str(steps[step - 1].get("when", "")))
-    said = [f"went no further than {name}" if cell.get("dropped") else f"reached {name}"]
-    hidden = {"step", "dropped", "complete", "limit", *OPTIONS}
-    said += [f"{key}: {'(none)' if value is None else value}" for key, value in cell.items() if key not in hidden]
-    return " · ".join(said)

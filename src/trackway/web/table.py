@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trackway.web.charts import funnel, retention
+from trackway.web.charts import retention
 from trackway.web.charts.retention import cohorts
 from trackway.web.charts.scale import day, full, lasting, plain, share, sure
-from trackway.web.charts.trend import series
+from trackway.web.charts.trend import MEASURED, group, series
+from trackway.web.leads import Leads, nowhere
 
 MOST = 200
 """Rows shown on a page; the files have all of them."""
@@ -48,15 +49,15 @@ class Table:
     """Rows not shown."""
 
 
-def table(type_: str, rows: Sequence[dict[str, Any]], link: funnel.Link = funnel.nowhere) -> Table:
-    """The rows of an answer as a table for its type; the counts of a funnel lead to `link`."""
+def table(type_: str, rows: Sequence[dict[str, Any]], leads: Leads = nowhere) -> Table:
+    """The rows of an answer as a table for its type; a number leads where `leads` says."""
     if not rows:
         return Table([], [], 0, 0)
     if type_ == "trend" and "intervals" not in rows[0] and set(rows[0]) - {"time", "value"} and not compared(rows):
-        return pivot(rows)
+        return pivot(rows, leads)
     if type_ == "retention" and "value" not in rows[0] and len(retention.grouped(rows)) == 1:
-        return triangle(rows)
-    return plain_table(rows, link)
+        return triangle(rows, leads)
+    return plain_table(rows, leads)
 
 
 def compared(rows: Sequence[Mapping[str, Any]]) -> bool:
@@ -66,17 +67,12 @@ def compared(rows: Sequence[Mapping[str, Any]]) -> bool:
     )
 
 
-def plain_table(rows: Sequence[dict[str, Any]], link: funnel.Link = funnel.nowhere) -> Table:
+def plain_table(rows: Sequence[dict[str, Any]], leads: Leads = nowhere) -> Table:
     """Rows as they are: names first, then numbers, each in words that fit its column."""
     head = list(dict.fromkeys(name for row in rows[:MOST] for name in row if name != "intervals"))
     first = [name for name in head if name in NAMES or is_text(rows, name)]
     columns = first + [name for name in head if name not in first]
-    linked = {"actor", "entries", "sessions"} & set(head) or {"actors"}
-
-    def one(row: dict[str, Any], name: str) -> Cell:
-        return Cell(cell(name, row), link(row, False) if name in linked and link is not funnel.nowhere else "")
-
-    cells = [[one(row, name) for name in columns] for row in rows[:MOST]]
+    cells = [[Cell(cell(name, row), leads(row, name)) for name in columns] for row in rows[:MOST]]
     named = TITLES if "step" in head and "name" in head else TITLES | {"step": "Step", "name": "Name"}
     titles = [named.get(name) or title(name, head) for name in columns]
     return Table(titles, cells, len(first), max(0, len(rows) - MOST))
@@ -113,28 +109,33 @@ def cell(name: str, row: Mapping[str, Any]) -> str:
     return sure(row, name, lasting if name.endswith("seconds") else full)
 
 
-def pivot(rows: Sequence[Mapping[str, Any]]) -> Table:
+def pivot(rows: Sequence[Mapping[str, Any]], leads: Leads = nowhere) -> Table:
     """A trend with a breakdown: a row per interval, a column per group."""
     times, lines, left = series([dict(row) for row in rows])
-    cells = [[day(time), *[full(line[i]) for line in lines.values()]] for i, time in enumerate(times)]
+    known = {(str(row["time"]), group(dict(row), MEASURED)): row for row in rows}
+    cells = [
+        [Cell(day(time)), *(Cell(full(line[i]), leads(known.get((time, name), {}), "value"))
+                            for name, line in lines.items())]
+        for i, time in enumerate(times)
+    ]  # fmt: skip
     head = ["From", *lines] + ([f"and {left:,} more"] if left else [])
-    return Table(head, texts([row + [""] * bool(left) for row in cells[:MOST]]), 1, max(0, len(cells) - MOST))
+    return Table(head, [row + [Cell("")] * bool(left) for row in cells[:MOST]], 1, max(0, len(cells) - MOST))
 
 
-def triangle(rows: Sequence[Mapping[str, Any]]) -> Table:
+def triangle(rows: Sequence[Mapping[str, Any]], leads: Leads = nowhere) -> Table:
     """A retention: a row per cohort, a column per period, how many came back."""
     found = cohorts([dict(row) for row in rows])
     called = {row["period"]: retention.titled(dict(row)) for row in rows}
     periods = sorted(called)
     cells = [
-        [day(cohort), sure(next(iter(row.values())), "actors"),
-         *["" if p not in row or row[p]["rate"] is None else sure(row[p], "returned") for p in periods]]
+        [Cell(day(cohort)), _counted(next(iter(row.values())), "actors", leads),
+         *(Cell("") if p not in row or row[p]["rate"] is None else _counted(row[p], "returned", leads)
+           for p in periods)]
         for cohort, row in found.items()
     ]  # fmt: skip
     head = ["Cohort", "Actors", *(called[period] for period in periods)]
-    return Table(head, texts(cells[-MOST:]), 1, max(0, len(cells) - MOST))
+    return Table(head, cells[-MOST:], 1, max(0, len(cells) - MOST))
 
 
-def texts(rows: Sequence[Sequence[str]]) -> list[list[Cell]]:
-    """Cells that lead nowhere."""
-    return [[Cell(text) for text in row] for row in rows]
+def _counted(row: dict[str, Any], name: str, leads: Leads) -> Cell:
+    return Cell(sure(row, name), leads(row, name))

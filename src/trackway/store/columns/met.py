@@ -32,19 +32,21 @@ def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return out
 
 
-def met(
-    view: View, marks: tuple[Mask, int], groups: Groups | None, known: np.ndarray, wanted: Mapping[Key | None, Spans]
-) -> Callable[[Shard], np.ndarray]:
+def met(  # noqa: PLR0913, PLR0917
+    view: View, marks: tuple[Mask, int], groups: Groups | None, known: np.ndarray, shown: Iterable[Key],
+    wanted: Mapping[Key | None, Spans],
+) -> Callable[[Shard], np.ndarray]:  # fmt: skip
     """Asked of a shard, for each of its actors whether they have an event with one of some bits of a mask, in a span of
-    its group. `known` are the numbers of groups that may be wanted by their key; all others are the group None.
+    its group. What is none of the groups `shown` is the group None; `known` are the numbers those are among.
     """
     mask, bits = marks
     slots = list(wanted.values())
     table = np.zeros(0, np.int64)
     if groups is not None:
         place = {_same(key): slot for slot, key in enumerate(wanted)}
-        table = np.full(groups.size, place.get(None, -1))
-        table[known] = [place.get(_same(key), -1) for key in groups.keys(known)]
+        rest, apart = place.get(None, -1), {_same(key) for key in shown}
+        table = np.full(groups.size, rest)
+        table[known] = [place.get(key, -1) if key in apart else rest for key in map(_same, groups.keys(known))]
     lane, time = (nothing(view) if groups is None else groups.lane(table)), times(view)
     bounds = np.cumsum([0, *map(len, slots)])
     ends = np.array([span for spans in slots for span in spans], np.int64).reshape(-1, 2)
