@@ -192,4 +192,4 @@ def test_cells_there_are_not_are_refused(crowd, cell):
 
 def test_questions_that_cannot_list_actors_say_so(crowd):
     with pytest.raises(QuestionError, match="cannot list actors"):
-        crowd.ask({"type": "retention", "start": "true", "return": "true"}, cell="period=1")
+        crowd.ask({"type": "drivers", "steps": [{"when": "event = 'A'"}, {"when": "event = 'B'"}]}, cell="step=1")
