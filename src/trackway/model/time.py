@@ -107,6 +107,7 @@ def instant(value: str | float | datetime, zone: str = "UTC") -> int:
     return (value - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
+@lru_cache(maxsize=4096)
 def iso(micros: int, zone: str = "UTC") -> str:
     """The ISO 8601 text of an instant in `zone`, in seconds when whole, with `Z` for UTC.
 

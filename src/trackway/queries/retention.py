@@ -10,9 +10,11 @@ periods = 8
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -144,7 +146,7 @@ class Retention(Query):
         """Two when the groups must be known first."""
         return 2 if self.by else 1
 
-    @property
+    @cached_property
     def _periods(self) -> Periods:
         return Periods.of(self.periods, self.brackets)
 
@@ -247,14 +249,12 @@ class Retention(Query):
         """The cells that are shown."""
         returned, count, limbs = (self._spread(part) for part in (partial.returned, partial.count, partial.limbs))
         over = np.flip(np.cumsum(np.flip(partial.over, 2), 2), 2)[:, :, 1:]
-        cells = []
-        for group, cohort in zip(*np.nonzero(partial.size), strict=True):
-            actors = int(partial.size[group, cohort])
-            for period in range(len(self._periods)):
-                if not self._begun(int(cohort), period, made.edges, context.newest or 0):
-                    break
+        cells, size, back = [], partial.size.tolist(), returned.tolist()
+        periods = [self._begun(cohort, made.edges, context.newest or 0) for cohort in range(partial.size.shape[1])]
+        for group, cohort in np.argwhere(partial.size).tolist():
+            for period in range(periods[cohort]):
                 observed = int(over[group, cohort, period]) if self._unit else 0
-                cell = Cell(int(group), int(cohort), period, actors, int(returned[group, cohort, period]), observed)
+                cell = Cell(group, cohort, period, size[group][cohort], back[group][cohort][period], observed)
                 if self.value is not None:
                     total = made.amounts.exact(limbs[group, cohort, period])
                     cell = replace(cell, values=int(count[group, cohort, period]), total=total)
@@ -267,12 +267,12 @@ class Retention(Query):
             return np.flip(np.cumsum(np.flip(counted, 2), 2), 2)
         return np.cumsum(counted, 2) if self.mode == "on_or_before" else counted
 
-    def _begun(self, cohort: int, period: int, edges: Sequence[int], newest: int) -> bool:
-        """Whether a period can have begun for any actor of a cohort."""
-        first = self._periods.firsts[period]
+    def _begun(self, cohort: int, edges: Sequence[int], newest: int) -> int:
+        """How many periods can have begun for any actor of a cohort."""
         if self._unit:
-            return edges[cohort] + first * self._unit <= newest
-        return cohort + first + 1 < len(edges) and edges[cohort + first] <= newest
+            return sum(edges[cohort] + first * self._unit <= newest for first in self._periods.firsts)
+        last = bisect_right(edges, newest, hi=len(edges) - 1) - 1
+        return sum(cohort + first <= last for first in self._periods.firsts)
 
     def _row(self, cell: Cell, edges: list[int], shown: Shown, context: Context) -> dict[str, Any]:
         """A cell as people read it."""
