@@ -11,9 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from trackway.errors import ConfigError, QuestionError, StorageError, TrackwayError, WorkspaceError, suggest
 from trackway.model.schema import Schema
@@ -54,6 +53,7 @@ POLL = 0.05
 MANY = 100_000
 """Records from which on a load brings the columns along; fewer are read by the first question in no time."""
 
+Engine = TypeVar("Engine")
 Progress = Callable[[str, int, int | None], None]
 """Told the stage (`reading`, `storing`), what is done and what there is in all, when known."""
 
@@ -64,6 +64,8 @@ class Workspace:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.data = plan.data
+        self._engines: dict[str, Any] = {}
+        self._opening = threading.RLock()
         check_format(self.data)
 
     @classmethod
@@ -71,27 +73,34 @@ class Workspace:
         """The workspace of a directory. Raises WorkspaceError or ConfigError."""
         return cls(read(root))
 
-    @cached_property
+    def _engine(self, name: str, make: Callable[[], Engine]) -> Engine:
+        """An engine that is opened once, whichever thread comes first."""
+        with self._opening:
+            if name not in self._engines:
+                self._engines[name] = make()
+            return cast("Engine", self._engines[name])
+
+    @property
     def journal(self) -> Journal:
         """Raw payloads."""
-        return Journal(self.data / "journal")
+        return self._engine("journal", lambda: Journal(self.data / "journal"))
 
-    @cached_property
+    @property
     def lake(self) -> Lake:
         """Events, refusals, identities."""
-        return Lake(self.data / "lake")
+        return self._engine("lake", lambda: Lake(self.data / "lake"))
 
-    @cached_property
+    @property
     def control(self) -> Control:
         """Ledger totals and other small facts."""
         from trackway.store.control import Control
 
-        return Control(self.data / "control.sqlite")
+        return self._engine("control", lambda: Control(self.data / "control.sqlite"))
 
-    @cached_property
+    @property
     def columns(self) -> Columns:
         """The fast copy of the lake."""
-        return Columns(self.data / "columns", self.lake)
+        return self._engine("columns", lambda: Columns(self.data / "columns", self.lake))
 
     def flow(self) -> Runner:
         """The flow of this workspace. Raises WorkspaceError when another process runs it."""
@@ -312,10 +321,11 @@ class Workspace:
 
     def close(self) -> None:
         """End what was opened."""
-        for name in ("journal", "control", "columns"):
-            engine = self.__dict__.pop(name, None)
-            if engine is not None:
-                engine.close()
+        with self._opening:
+            for name in ("journal", "control", "columns"):
+                engine = self._engines.pop(name, None)
+                if engine is not None:
+                    engine.close()
 
 
 def check_format(data: Path) -> None:
