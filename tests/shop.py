@@ -105,7 +105,7 @@ def served(root: Path, *, asks: bool = True) -> Iterator[httpx.Client]:
         time.sleep(0.01)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
-        with httpx.Client(base_url=address, trust_env=False, timeout=30) as client:
+        with httpx.Client(base_url=address, trust_env=False, timeout=120) as client:
             yield client
     finally:
         server.should_exit = True
