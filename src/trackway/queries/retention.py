@@ -146,6 +146,11 @@ class Retention(Query):
         """Two when the groups must be known first."""
         return 2 if self.by else 1
 
+    @property
+    def chooses(self) -> bool:
+        """Whether the groups shown are the largest."""
+        return bool(self.by) and self.top is not None
+
     @cached_property
     def _periods(self) -> Periods:
         return Periods.of(self.periods, self.brackets)
