@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
-from journeys import HOURS, MINUTE, OWNERS, THOROUGH, commits, facts
+from journeys import HOURS, LENGTH, MINUTE, OWNERS, THOROUGH, commits, facts
 from test_funnel_options import OPTIONS, PAIRS, STEPS, journeys, question_of
 
 from people import MONDAY, event, identify, store
@@ -184,7 +184,7 @@ def test_what_all_actors_add_makes_the_answer_at_length(question):
         finally:
             shutil.rmtree(folder)
 
-    settings(THOROUGH, max_examples=60)(given(commits(), facts)(one))()
+    settings(THOROUGH, max_examples=60 * LENGTH)(given(commits(), facts)(one))()
 
 
 # ── the chain that counts, and the reasons ──────────────────────────────────────────────────────────
