@@ -186,6 +186,15 @@ TOLD = [
     ({"type": "trend", "where": BUY, "by": ["plan"]},
      "Counts with 1 event: 1 in 2026-01-20 (plan free).",
      ["`where` is not true", "`where` is not true", "counts in 2026-01-20, plan free", "`where` is not true"]),
+    ({"type": "distribution", "where": HOME, "edges": [0, 2, 5]},
+     "Counts with events = 2 of 2 events, in the bin from 2 to 5.",
+     ["is measured", "`where` is not true", "`where` is not true", "is measured"]),
+    ({"type": "distribution", "measure": "max(n)", "where": BUY, "among": HOME,
+      "expressions": {"n": {"value": "case when plan = 'old' then 1 end"}}},
+     "Asked, but without a number: no event has one for max(n).",
+     ["asks", "`where` is not true", "is measured", "asks"]),
+    ({"type": "distribution", "among": "event = 'No'"},
+     "Does not count: no event in the range is one that asks (`among`).", ["", "", "", ""]),
     ({"type": "lifecycle", "when": HOME}, "New in 2026-01-05; dormant in 2026-01-12; resurrected in 2026-01-19.",
      ["active in 2026-01-05", "no activity", "no activity", "active in 2026-01-19"]),
     ({"type": "stickiness", "window": "7d"},
@@ -221,6 +230,22 @@ def test_every_question_tells_what_it_makes_of_an_actor(told, question, sentence
 def test_the_times_in_a_pattern_are_a_rule_that_can_be_lifted(told):
     found = told(STORY, {"type": "patterns", "pattern": "H .. B within 14d", "let": LET})
     assert reasons(found)["within"].startswith("Without `within`: One match")
+
+
+@pytest.mark.parametrize(
+    ("question", "rule", "sentence"),
+    [
+        ({"type": "lifecycle", "where": "event = 'Buys'"}, "where",
+         "Without `where`, which is not true of 'Home' at 2026-01-05 00:00, 'Help' at 2026-01-05 01:00 and 2 more: "),
+        ({"type": "trend", "to": "2026-01-05", "from": "2026-01-01"}, "range",
+         "Without the range, outside of which 'Home' at 2026-01-05 00:00, 'Help' at 2026-01-05 01:00 and 2 more lie: "),
+        ({"type": "paths", "start": HOME, "end": BUY, "timeout": "30m"}, "timeout",
+         "Without `timeout = 30m`: Journey: Home → Help → Buy"),
+        ({"type": "paths", "start": HOME, "end": BUY, "within": "1d"}, "within", "Without `within = 1d`: Journey: "),
+    ],
+)  # fmt: skip
+def test_a_rule_that_is_lifted_is_named_with_what_it_left_out(told, question, rule, sentence):
+    assert reasons(told(STORY, question))[rule].startswith(sentence)
 
 
 def test_who_saw_several_variants_is_told_to_be_left_out(told):

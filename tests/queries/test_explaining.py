@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
-from journeys import HOURS, MINUTE, OWNERS, THOROUGH, commits, facts
+from journeys import HOURS, LENGTH, MINUTE, OWNERS, THOROUGH, commits, facts
 from test_funnel_options import OPTIONS, PAIRS, STEPS, journeys, question_of
 
 from people import MONDAY, event, identify, store
@@ -45,6 +45,12 @@ QUESTIONS = [
     {"type": "stickiness", "every": "1d", "window": "7d", "where": B},
     {"type": "stickiness", "show": "ratio", "every": "1d", "window": "3d", "by": ["x"], "top": None},
     {"type": "distribution", "edges": [0, 1, 3, 100], "where": B, "by": ["country"], "top": None},
+    {"type": "distribution", "measure": "sum(x)", "where": B, "by": ["country"], "top": 1},
+    {"type": "distribution", "bins": "quantiles", "most": 3, "among": A, "zeros": True},
+    {"type": "retention", "start": A, "return": B, "every": "7d", "by": ["country", "x"], "top": 1},
+    {"type": "lifecycle", "every": "7d", "by": ["x"], "top": 1},
+    {"type": "stickiness", "every": "1d", "window": "7d", "by": ["country"], "top": 1},
+    {"type": "patterns", "pattern": "'A' .. 'B'", "by": ["country"], "top": 1},
     {"type": "paths", "by": "country", "count": "journeys", "timeout": "2d", "top": None},
     {"type": "paths", "start": A, "steps": 3, "repeats": "keep", "within": "3d", "top": None},
     {"type": "paths", "end": B, "steps": 4, "top": None, **RANGE},
@@ -178,7 +184,7 @@ def test_what_all_actors_add_makes_the_answer_at_length(question):
         finally:
             shutil.rmtree(folder)
 
-    settings(THOROUGH, max_examples=60)(given(commits(), facts)(one))()
+    settings(THOROUGH, max_examples=60 * LENGTH)(given(commits(), facts)(one))()
 
 
 # ── the chain that counts, and the reasons ──────────────────────────────────────────────────────────

@@ -5,6 +5,7 @@ import pytest
 from trackway.plan.component import Answer
 from trackway.terminal import paint
 
+SAMPLED = {"exact": False, "sampled_actors": 200}
 STANDS = {"lake_version": 1, "events": 9, "actors": 4, "exact": True, "elapsed_ms": 1.0}
 
 
@@ -12,8 +13,8 @@ STANDS = {"lake_version": 1, "events": 9, "actors": 4, "exact": True, "elapsed_m
 def painted(capsys, monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
 
-    def paint_(type_, rows, totals=None, notes=()):
-        paint.answer(Answer(type_, rows, STANDS, list(notes), totals or {}), "asked")
+    def paint_(type_, rows, totals=None, notes=(), stands=None):
+        paint.answer(Answer(type_, rows, STANDS | (stands or {}), list(notes), totals or {}), "asked")
         return capsys.readouterr().out
 
     return paint_
@@ -49,12 +50,14 @@ def test_drivers_grow_to_both_sides(painted):
 def test_a_doubtful_experiment_says_so_first(painted):
     row = {
         "metric": "Ordered", "variant": "b", "actors": 9, "mean": 0.5, "difference": 0.1, "lift": 0.2, "lift_low": 0.1,
-        "lift_high": 0.3, "p_value": 0.01, "p_corrected": 0.01, "verdict": "better", "guardrail": True,
+        "lift_high": 0.3, "always_low": -0.05, "always_high": 0.25,
+        "p_value": 0.01, "p_corrected": 0.01, "verdict": "better", "guardrail": True,
     }  # fmt: skip
     out = painted("experiment", [row], {"mismatch_p": 1e-8})
     assert out.startswith("Sample ratio mismatch")
     assert "Ordered (guardrail)" in out
     assert "+20.0 %" in out
+    assert "-10.0 % to +50.0 %" in out
     assert "●" in out
 
 
@@ -100,3 +103,28 @@ def test_patterns_say_how_many_match_and_list_who_does_most(painted):
     out = painted("patterns", rows, totals)
     assert "2 of 8 actors (25.0 %), 3 matches" in out
     assert "ann" in out
+
+
+def of_a_sample(row, *keys):
+    """A row with an interval of each of these numbers."""
+    return row | {"intervals": {key: [row[key] * 0.9, row[key] * 1.1] for key in keys}}
+
+
+@pytest.mark.parametrize(
+    ("type_", "row", "keys", "said"),
+    [
+        ("funnel", {"step": 1, "name": "s", "actors": 100, "rate": 0.5}, ["actors", "rate"], ["100 ± 10", "± 5.0 %"]),
+        ("trend", {"time": "2026-11-02T00:00:00Z", "value": 50}, ["value"], ["50 ± 5", "█"]),
+        ("retention", {"cohort": "2026-11-02T00:00:00Z", "actors": 100, "period": 0, "returned": 50, "rate": 0.5,
+                       "complete": True}, ["actors", "rate"], ["100 ± 10", "50.0 % ± 5.0 %"]),
+        ("lifecycle", {"time": "2026-11-02T00:00:00Z", "active": 60, "new": 40, "returning": 20, "resurrected": 0,
+                       "dormant": 30, "complete": True}, ["active", "new"], ["60 ± 6", "40 ± 4", "█│█"]),
+        ("drivers", {"kind": "event", "name": "event", "value": "Saw", "actors": 10, "converted": 5, "rate": 0.5,
+                     "without_actors": 10, "without_converted": 2, "without_rate": 0.2, "lift": 2.5,
+                     "p_corrected": 0.01, "significant": True}, ["rate", "actors"], ["50.0 % ± 5.0 %", "10 ± 1"]),
+        ("stickiness", {"active_intervals": 1, "actors": 100}, ["actors"], ["100 (90 to 110)"]),
+    ],
+)  # fmt: skip
+def test_a_sample_is_drawn_like_all_with_how_sure_each_number_is(painted, type_, row, keys, said):
+    out = painted(type_, [of_a_sample(row, *keys)], stands=SAMPLED)
+    assert [text for text in [*said, "from 200 of them"] if text not in out] == []

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic_core import core_schema
+from trackway.model.written import Written
 
 
-class Zone(str):
+class Zone(Written):
     """The name of a time zone that exists."""
 
     __slots__ = ()
@@ -19,9 +19,3 @@ class Zone(str):
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f"unknown time zone '{name}', expected one such as 'Europe/Berlin'") from error
         return super().__new__(cls, name)
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> core_schema.CoreSchema:
-        return core_schema.no_info_after_validator_function(
-            cls, core_schema.str_schema(), serialization=core_schema.to_string_ser_schema()
-        )

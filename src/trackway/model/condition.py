@@ -9,14 +9,14 @@ over columns (`store.columns.masks` walks `tree`), and text for the reference SQ
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 
-import sqlglot
-from pydantic_core import core_schema
 from sqlglot import exp
 
 from trackway.errors import ConditionError
+from trackway.model.parsed import tree
 from trackway.model.schema import Schema
+from trackway.model.written import Written
 
 LONGEST = 10_000
 """Characters in one condition; longer ones are refused."""
@@ -34,7 +34,7 @@ ALLOWED: tuple[type[exp.Expression], ...] = (
 )  # fmt: skip
 
 
-class Condition(str):
+class Condition(Written):
     """A condition as written, with its checked tree. Equal texts are equal conditions."""
 
     __slots__ = ("tree",)
@@ -65,12 +65,6 @@ class Condition(str):
         """DuckDB text; safe to place inside a statement, since it comes from the checked tree."""
         return f"({self.resolved(schema).sql(dialect='duckdb')})"
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> core_schema.CoreSchema:
-        return core_schema.no_info_after_validator_function(
-            cls, core_schema.str_schema(), serialization=core_schema.to_string_ser_schema()
-        )
-
 
 def column(name: str) -> exp.Column:
     """A column node of exactly this name."""
@@ -96,19 +90,10 @@ def parse(text: str) -> exp.Expression:
     """The checked tree of a condition. Raises ConditionError for what is not one expression of the whitelist."""
     if not text.strip():
         raise ConditionError("an empty condition", hint="write one such as event = 'Signed Up', or leave it out")
-    if len(text) > LONGEST:
-        raise ConditionError(f"a condition of {len(text):,} characters", hint=f"at most {LONGEST:,}")
-    try:
-        trees = sqlglot.parse(text, read="duckdb")
-    except (sqlglot.errors.SqlglotError, RecursionError) as error:
-        first = str(error).splitlines()[0].split(". Line")[0]
-        raise ConditionError(f"cannot read {text!r}: {first}", hint="text stands in 'single quotes'") from error
-    if len(trees) != 1 or trees[0] is None:
-        raise ConditionError(f"expected one condition, got {text!r}")
-    tree = _dotted_fields(trees[0])
-    for node in tree.walk():
+    found = _dotted_fields(tree(text, "condition", LONGEST, ConditionError, "text stands in 'single quotes'"))
+    for node in found.walk():
         _check(node, text)
-    return tree
+    return found
 
 
 def _dotted_fields(tree: exp.Expression) -> exp.Expression:

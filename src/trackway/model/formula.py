@@ -12,11 +12,11 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
-import sqlglot
-from pydantic_core import core_schema
 from sqlglot import exp
 
 from trackway.errors import MeasureError
+from trackway.model.parsed import tree
+from trackway.model.written import Written
 
 LONGEST = 1_000
 """Characters in one formula; longer ones are refused."""
@@ -35,7 +35,7 @@ OPERATORS: dict[type[exp.Expression], Callable[[NUMBER, NUMBER], NUMBER | None]]
 }
 
 
-class Formula(str):
+class Formula(Written):
     """A formula as written, with its checked tree."""
 
     __slots__ = ("tree",)
@@ -59,12 +59,6 @@ class Formula(str):
         except OverflowError:
             return None
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> core_schema.CoreSchema:
-        return core_schema.no_info_after_validator_function(
-            cls, core_schema.str_schema(), serialization=core_schema.to_string_ser_schema()
-        )
-
 
 def _value(node: exp.Expression, values: Mapping[str, Any]) -> NUMBER | None:
     if isinstance(node, exp.Paren):
@@ -84,18 +78,12 @@ def _value(node: exp.Expression, values: Mapping[str, Any]) -> NUMBER | None:
 def parse(text: str) -> exp.Expression:
     """The checked tree of a formula. Raises MeasureError for what is not arithmetic over names and numbers."""
     hint = "such as signups / visits, of the names of measures"
-    if not text.strip() or len(text) > LONGEST:
-        raise MeasureError(f"a formula of {len(text):,} characters", hint=hint)
-    try:
-        trees = sqlglot.parse(text, read="duckdb")
-    except (sqlglot.errors.SqlglotError, RecursionError) as error:
-        first = str(error).splitlines()[0].split(". Line")[0]
-        raise MeasureError(f"cannot read {text!r}: {first}", hint=hint) from error
-    if len(trees) != 1 or trees[0] is None:
-        raise MeasureError(f"expected one formula, got {text!r}", hint=hint)
-    for node in trees[0].walk():
+    if not text.strip():
+        raise MeasureError("an empty formula", hint=hint)
+    found = tree(text, "formula", LONGEST, MeasureError, hint)
+    for node in found.walk():
         _check(node)
-    return trees[0]
+    return found
 
 
 def _check(node: exp.Expression) -> None:

@@ -9,13 +9,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
-
-from pydantic_core import core_schema
+from typing import ClassVar, Self
 
 from trackway.errors import MeasureError, suggest
 from trackway.model.statistic import ACTORS, EVENTS, OF_ANYTHING, OF_NUMBERS, PER_ACTOR, Statistic, parse
 from trackway.model.time import Duration
+from trackway.model.written import Written
 
 ACTIVE = {"active_days": Duration("1d"), "active_weeks": Duration("7d"), "active_months": Duration("1mo")}
 """Measures of how many intervals of the calendar an actor was active in."""
@@ -23,7 +22,7 @@ ADDS = frozenset({EVENTS, "sum", "distinct", *ACTIVE})
 """Measures that are 0 of no events, and of which some actors can hold a share."""
 
 
-class Individual(str):
+class Individual(Written):
     """A measure of each actor's events as written; `statistic` is what it means."""
 
     __slots__ = ("statistic",)
@@ -43,12 +42,6 @@ class Individual(str):
     def adds(self) -> bool:
         """Whether it is 0 of no events, so that the numbers of actors are parts of a whole."""
         return self.statistic.name in ADDS
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> core_schema.CoreSchema:
-        return core_schema.no_info_after_validator_function(
-            cls, core_schema.str_schema(), serialization=core_schema.to_string_ser_schema()
-        )
 
 
 def _read(text: str) -> Statistic:

@@ -7,13 +7,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, Self, cast
-
-from pydantic_core import core_schema
+from typing import Literal, Self, cast
 
 from trackway.errors import ConditionError, suggest
 from trackway.model.condition import Condition
 from trackway.model.schema import Kind
+from trackway.model.written import Written
 
 Name = Literal[
     "count", "sum", "average", "min", "max", "first", "last", "distinct", "first_time", "last_time", "seconds",
@@ -28,7 +27,7 @@ ZERO = frozenset({"count", "sum", "distinct", "active_days"})
 SHAPE = re.compile(r"\s*(\w+)\s*(?:\((.*)\))?\s*", re.DOTALL)
 
 
-class Measure(str):
+class Measure(Written):
     """A measure as written, checked: its `name`, and what it is of (`argument`, any expression)."""
 
     __slots__ = ("argument", "name")
@@ -51,12 +50,6 @@ class Measure(str):
         if self.name in ("first_time", "last_time"):
             return "time"
         return "number" if self.name in ("average", "seconds") else cast("Kind", of)
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> core_schema.CoreSchema:
-        return core_schema.no_info_after_validator_function(
-            cls, core_schema.str_schema(), serialization=core_schema.to_string_ser_schema()
-        )
 
 
 def _read(text: str) -> tuple[Name, Condition | None]:

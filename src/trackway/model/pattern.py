@@ -18,11 +18,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from pydantic_core import core_schema
-
 from trackway.errors import ConditionError, suggest
 from trackway.model.condition import Condition, literal
 from trackway.model.time import Duration
+from trackway.model.written import Written
 
 LONGEST, DEEPEST, MOST_REPEATS = 2_000, 40, 60
 """Characters, parentheses inside each other, and the largest number in braces."""
@@ -87,7 +86,7 @@ SKIP = Repeat(Letter((), True), 0, None)
 """`..`: any events, or none."""
 
 
-class Pattern(str):
+class Pattern(Written):
     """A pattern as written, with its tree. Equal texts are equal patterns."""
 
     __slots__ = ("tree",)
@@ -119,12 +118,6 @@ class Pattern(str):
                 f"the pattern does not use '{unused[0]}'", path=f"let.{unused[0]}", hint="take it out of `let`"
             )
         return found
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> core_schema.CoreSchema:
-        return core_schema.no_info_after_validator_function(
-            cls, core_schema.str_schema(), serialization=core_schema.to_string_ser_schema()
-        )
 
 
 def _names(node: Node) -> list[str]:

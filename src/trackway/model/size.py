@@ -7,15 +7,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Self
+from typing import Self
 
-from pydantic_core import core_schema
+from trackway.model.written import Written
 
 UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 SHAPE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([KMG]?I?B)\s*$", re.IGNORECASE)
 
 
-class Size(str):
+class Size(Written):
     """A number of bytes: `512B 64KB 8MB 2GB`, decimal; `KiB MiB GiB` are binary."""
 
     __slots__ = ()
@@ -30,9 +30,3 @@ class Size(str):
         """The number of bytes."""
         number, unit = SHAPE.match(self).groups()  # type: ignore[union-attr]
         return round(float(number) * UNITS[unit.upper()])
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> core_schema.CoreSchema:
-        return core_schema.no_info_after_validator_function(
-            cls, core_schema.str_schema(), serialization=core_schema.to_string_ser_schema()
-        )

@@ -13,11 +13,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, ClassVar, Self
-
-from pydantic_core import core_schema
+from typing import ClassVar, Self
 
 from trackway.errors import MeasureError, suggest
+from trackway.model.written import Written
 
 PLAIN = ("events", "actors")
 OF_NUMBERS = ("sum", "average", "min", "max", "median")
@@ -45,7 +44,7 @@ class Statistic:
         return self.share == Fraction(1, 2)
 
 
-class Measure(str):
+class Measure(Written):
     """A measure as written. `inner` is worked out of events; with `over`, of each actor's, and `over` of the actors."""
 
     __slots__ = ("inner", "over")
@@ -71,12 +70,6 @@ class Measure(str):
     def nothing(self) -> int | None:
         """Its value where there are no events."""
         return 0 if self.over is None and self.inner.name in {*PLAIN, "sum", "distinct"} else None
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> core_schema.CoreSchema:
-        return core_schema.no_info_after_validator_function(
-            cls, core_schema.str_schema(), serialization=core_schema.to_string_ser_schema()
-        )
 
 
 def parse(text: str) -> tuple[Statistic, Statistic | None]:

@@ -14,10 +14,10 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Self
+from typing import Self
 from zoneinfo import ZoneInfo
 
-from pydantic_core import core_schema
+from trackway.model.written import Written
 
 MICROS = 1_000_000
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -26,7 +26,7 @@ EARLIEST = -(10**9) * MICROS * 60
 """No event is kept with a time before this (about the year 68)."""
 
 
-class Duration(str):
+class Duration(Written):
     """A length of time as people write it: `500ms 30s 15m 2h 7d 2w`, and `1mo` as a calendar interval."""
 
     __slots__ = ()
@@ -55,12 +55,6 @@ class Duration(str):
     def micros(self) -> int:
         """Length in microseconds."""
         return round(self.seconds * MICROS)
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> core_schema.CoreSchema:
-        return core_schema.no_info_after_validator_function(
-            cls, core_schema.str_schema(), serialization=core_schema.to_string_ser_schema()
-        )
 
 
 SESSIONS = re.compile(r"^\s*(\d+)\s+sessions?\s*$")

@@ -23,7 +23,7 @@ from trackway.model.event import Block
 from trackway.model.schema import Kind, Names, Schema
 from trackway.model.time import Duration
 from trackway.plan.naming import Cohort, Expression, Flow, Naming, Session
-from trackway.plan.told import NARROWING, Story, Told, conditions, plainly
+from trackway.plan.told import NARROWING, Story, Told, conditions, lifted, plainly
 
 if TYPE_CHECKING:
     from trackway.plan.config import Plan
@@ -319,6 +319,12 @@ class Query(Component):
     """Cohorts of this question alone, as in `[cohorts.NAME]`."""
 
     @property
+    def chooses(self) -> bool:
+        """Whether its rows are named by what is found from all actors, such as the largest groups, so that one actor
+        is explained by the same."""
+        return False
+
+    @property
     def naming(self) -> Naming:
         """The names of this question alone."""
         return Naming(self.expressions, self.sessions, self.flows, self.cohorts)
@@ -394,7 +400,7 @@ class Query(Component):
 
     def missed(self, story: Story, told: Told, rule: str, without: Told) -> str:
         """How a rule kept an actor back, who gets further `without` it; a sentence."""
-        return f"Without `{rule}`: {without.sentence}"
+        return f"Without {lifted(story, rule, self._given(rule), without)}: {without.sentence}"
 
     def _given(self, name: str) -> Any:
         """An option by the name people write."""

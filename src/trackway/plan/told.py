@@ -129,6 +129,17 @@ def plainly(query: Query, story: Story) -> Told:
     return Told(sentence, chosen if weight else {}, weight, None if weight else 1)
 
 
+def lifted(story: Story, rule: str, value: Any, without: Told) -> str:
+    """A rule in a sentence: what it is, or which events it leaves out that count `without` it."""
+    gone = ~story.marks[WHERE] if rule == WHERE else ~story.inside if rule == "range" else np.zeros(0, np.bool_)
+    left = [story.of(place) for place in sorted(without.chosen) if place < len(gone) and gone[place]]
+    if rule == WHERE:
+        return f"`where`, which is not true of {listed(left, 3)}" if left else "`where`"
+    if rule == "range":
+        return f"the range, outside of which {listed(left, 3)} lie{'s' * (len(left) == 1)}" if left else "the range"
+    return f"`{rule}`" if value is None else f"`{rule} = {value}`"
+
+
 def counted(query: Query, rows: list[dict[str, Any]]) -> float:
     """What rows add up to: all their numbers that count something."""
     return float(sum(row[key] for row in rows for key in query.counts if isinstance(row.get(key), int | float)))

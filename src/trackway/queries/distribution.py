@@ -29,7 +29,7 @@ from trackway.errors import MeasureError
 from trackway.model.condition import Condition
 from trackway.model.individual import ACTIVE, Individual
 from trackway.model.schema import Schema
-from trackway.plan.component import Query
+from trackway.plan.component import Query, Story, Told
 from trackway.store.columns import individual
 from trackway.store.columns.bins import MOST, Binning, Bins, Edges, How
 from trackway.store.columns.breakdown import Breakdown, Origins, Shown
@@ -42,6 +42,7 @@ from trackway.store.columns.people import Cell, Column, chosen, listed
 from trackway.store.columns.reference import distribution as by_loops
 from trackway.store.columns.settled import settled
 from trackway.store.columns.view import Shard, View
+from trackway.store.telling import number as telling
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Values:
 
 
 @dataclass(frozen=True)
-class Told:
+class Counted:
     """What an answer is made of, however it was counted."""
 
     labels: list[dict[str, Any]]
@@ -198,9 +199,9 @@ class Distribution(Query):
         counts = [] if bins is None else by_group.counts(bins)
         figures = by_group.described(adds=self.measure.adds) if self.by else []
         one = every.described(adds=self.measure.adds)[0]
-        return self._answer(Told(shown.labels, shown.sizes, counts, figures, one, every.whole, bins, shown.notes))
+        return self._answer(Counted(shown.labels, shown.sizes, counts, figures, one, every.whole, bins, shown.notes))
 
-    def _answer(self, told: Told) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
+    def _answer(self, told: Counted) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
         """Rows, totals and notes."""
         known = [sum(counts) for counts in told.counts] or [0] * len(told.labels)
         rows = [
@@ -225,6 +226,17 @@ class Distribution(Query):
         if "share" not in row:
             return super().taken_over(key, row, before)
         return row["actors"] / row["share"] if row["share"] else None
+
+    def tell(self, story: Story, partial: Values, context: Context) -> Told:  # noqa: ARG002
+        """Their number, and the events it is made of."""
+        value = None if not len(partial.values) or np.isnan(partial.values[0]) else plain(float(partial.values[0]))
+        asked, among = len(partial.values) > 0, self.among is not None
+        return telling.told(story, str(self.measure), value, asked=asked, among=among)
+
+    @property
+    def chooses(self) -> bool:
+        """Whether its bins or groups are found from the numbers of all."""
+        return not self.edges or (bool(self.by) and self.top is not None)
 
     # ── people ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -322,4 +334,4 @@ origins as (select actor{cut.firsts} from picked where asks group by actor),
         counts = [] if bins is None else [by_loops.counted(part, bins) for part in parts]
         figures = [by_loops.described(sorted(part), adds=self.measure.adds) for part in parts] if self.by else []
         one = by_loops.described(every, adds=self.measure.adds)
-        return self._answer(Told(shown.labels, shown.sizes, counts, figures, one, whole, bins, shown.notes))
+        return self._answer(Counted(shown.labels, shown.sizes, counts, figures, one, whole, bins, shown.notes))

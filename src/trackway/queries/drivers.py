@@ -81,7 +81,7 @@ class Drivers(Query):
     """Values and events that go with more or less conversion, the strongest first."""
 
     counts: ClassVar[frozenset[str]] = frozenset({"actors", "converted", "without_actors", "without_converted"})
-    labels: ClassVar[frozenset[str]] = frozenset({"value"})
+    labels: ClassVar[frozenset[str]] = frozenset({"value", "tests"})
     steps: list[Step] = Field(min_length=2, max_length=MOST_STEPS)
     """The steps of the funnel, first to last."""
     within: Duration = Duration("14d")

@@ -87,6 +87,11 @@ class Lifecycle(Query):
         """Two when the groups must be known first."""
         return 2 if self.by else 1
 
+    @property
+    def chooses(self) -> bool:
+        """Whether the groups shown are the largest."""
+        return bool(self.by) and self.top is not None
+
     def _calendar(self, context: Context, span: Span | None) -> Calendar:
         """The intervals of a range, whole, and the one before."""
         return calendar(context, context.edges(span or Span(0, 1), self.every), self.every, 1)

@@ -26,7 +26,7 @@ from trackway.model.time import MICROS, Duration, iso
 from trackway.plan.component import Query, Story, Told
 from trackway.store.columns.context import Context, Moment, Names
 from trackway.store.columns.durations import histogram, median, quantiles
-from trackway.store.columns.groups import REST, Groups, Key, beyond, groups, label, ranked
+from trackway.store.columns.groups import REST, Groups, Key, beyond, groups, label, ranked, shown_of
 from trackway.store.columns.lanes import Lane, Mask, times
 from trackway.store.columns.matching import Matches, joined, matches, places
 from trackway.store.columns.met import same
@@ -104,6 +104,11 @@ class Patterns(Query):
         self._automaton()
         return self
 
+    @property
+    def chooses(self) -> bool:
+        """Whether the groups shown are the largest."""
+        return bool(self.by) and self.top is not None
+
     def _letters(self) -> dict[str, Condition]:
         return self.pattern.letters(self.let)
 
@@ -171,7 +176,7 @@ class Patterns(Query):
         numbers, which, weights = np.unique(partial.group, return_inverse=True, return_counts=True)
         keys = grouped.keys(numbers)
         order = ranked(keys, weights.tolist())
-        shown = order if self.top is None else order[: self.top]
+        shown = shown_of(keys, order, self.top)
         place = np.full(len(keys), len(shown))
         place[shown] = np.arange(len(shown))
         of_actor = place[which]

@@ -146,6 +146,11 @@ class Retention(Query):
         """Two when the groups must be known first."""
         return 2 if self.by else 1
 
+    @property
+    def chooses(self) -> bool:
+        """Whether the groups shown are the largest."""
+        return bool(self.by) and self.top is not None
+
     @cached_property
     def _periods(self) -> Periods:
         return Periods.of(self.periods, self.brackets)
@@ -352,22 +357,23 @@ class Retention(Query):
     def people(self, partial: Counts, context: Context, cell: People) -> Listed:
         """Who is in a cohort; with a `period`, who returned in it, or with `returned` false who did not."""
         made: Prepared = context.prepared
-        shown = made.shown or UNGROUPED
+        view, shown = context.columns_view, made.shown or UNGROUPED
         counted = self.model_copy(update={"value": None, "lapse": None})
-        alone = replace(context, prepared=replace(made, amounts=amounts(context.columns_view, None)))
+        there, left = self._wanted(cell, self._answer_of(partial, made, context), made.edges, shown, context)
+        edges, places = self._periods.near(made.edges, np.asarray(there.any(axis=(0, 2))))
+        made = replace(made, amounts=amounts(view, None), edges=edges, intervals=intervals(view, np.array(edges)))
+        alone = replace(context, prepared=made)
 
         def cells(piece: Shard, own: np.ndarray, size: int) -> np.ndarray:
             found = counted._counts(piece, alone, own, size, plain=False)  # noqa: SLF001 - the same question
             returned = self._spread(found.returned)[:, :, : len(self._periods)]
             return np.concatenate([found.size[:, :, None], returned], axis=2)
 
-        there, left = self._wanted(cell, self._answer_of(partial, made, context), made.edges, shown, context)
-
         def of(shard: Shard) -> np.ndarray:
-            mine = behind.whoever(shard, cells, there, shown.place)
-            return mine if left is None else mine & ~behind.whoever(shard, cells, left, shown.place)
+            mine = behind.whoever(shard, cells, there[:, places], shown.place)
+            return mine if left is None else mine & ~behind.whoever(shard, cells, left[:, places], shown.place)
 
-        return behind.told(behind.members(context.columns_view, of), cell, context)
+        return behind.told(behind.members(view, of), cell, context)
 
     def _wanted(
         self, cell: People, cells: Sequence[Cell], edges: list[int], shown: Shown, context: Context

@@ -118,6 +118,11 @@ class Stickiness(Query):
         return 2 if self.by else 1
 
     @property
+    def chooses(self) -> bool:
+        """Whether the groups shown are the largest."""
+        return bool(self.by) and self.top is not None
+
+    @property
     def _trailing(self) -> int:
         """Intervals of a trailing window."""
         return 1 if self.window is None else self.window.micros // self.every.micros

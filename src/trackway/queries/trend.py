@@ -36,6 +36,7 @@ from trackway.model.schema import Schema
 from trackway.model.statistic import ACTORS, EVENTS, Measure
 from trackway.model.time import SHAPE, Duration, floor, iso
 from trackway.plan.component import Query, Story, Told
+from trackway.plan.told import brief
 from trackway.store.columns import behind
 from trackway.store.columns.context import Context, Moment, Names, Span
 from trackway.store.columns.groups import REST, Groups, Key, beyond, groups, label, sortable
@@ -435,7 +436,8 @@ class Trend(Query):
             notes.append(f"Each value is of the {self.rolling} up to the end of its interval.")
         if self.compare is not None:
             before, zone = asked.frames[1], asked.context.zone
-            notes.append(f"Compared with {iso(before.begin, zone)} to {iso(before.stop, zone)}, interval by interval.")
+            begin, end = (brief(iso(moment, zone)) for moment in (before.begin, before.stop))
+            notes.append(f"Compared with {begin} to {end}, interval by interval.")
         return notes
 
 

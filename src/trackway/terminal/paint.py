@@ -37,14 +37,12 @@ def answer(found: Answer, name: str) -> None:
     out = console()
     if not found.rows:
         out.print("No event matches this question.")
-    elif not found.stands_on.get("exact", True):
-        rows([sure(row) for row in found.rows])
     elif (spread := histogram(found.type, found.rows, found.totals, most=20)) is not None:
         distribution.draw(spread, out)
     elif found.type in DRAWN:
         DRAWN[found.type](found, out)
     else:
-        rows(found.rows)
+        rows([sure(row) for row in found.rows])
     for note in found.notes:
         out.print(Text(note, "yellow"))
     said = found.stands_on
@@ -60,7 +58,7 @@ def answer(found: Answer, name: str) -> None:
 
 
 def sure(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of a sample, each number with the ends of its interval."""
+    """A row, each number of a sample with the ends of its interval."""
 
     def ends(name: str, value: Any) -> Any:
         if name not in row.get("intervals", {}):

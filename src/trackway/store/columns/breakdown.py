@@ -17,7 +17,7 @@ from trackway.model.condition import quoted
 from trackway.model.schema import Schema
 from trackway.store.columns.context import Context, Span
 from trackway.store.columns.folds.firsts import firsts
-from trackway.store.columns.groups import REST, Key, beyond, groups, label, ranked
+from trackway.store.columns.groups import REST, Key, beyond, groups, label, ranked, shown_of
 from trackway.store.columns.lanes import Mask, times
 from trackway.store.columns.view import Shard
 
@@ -90,7 +90,7 @@ class Breakdown:
         numbers, which, sizes = np.unique(origins.numbers, return_inverse=True, return_counts=True)
         keys = groups(context.columns_view, self.columns).keys(numbers)
         order = ranked(keys, sizes.tolist())
-        best = order if self.top is None else order[: self.top]
+        best = shown_of(keys, order, self.top)
         places = np.full(len(keys), len(best), np.int32)
         places[best] = np.arange(len(best))
         place[origins.actors] = places[which]

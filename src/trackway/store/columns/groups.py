@@ -95,6 +95,16 @@ def ranked(keys: Sequence[Key], weights: Sequence[int]) -> list[int]:
     return sorted(order, key=lambda place: place_of.get(names[place], len(place_of)))
 
 
+def shown_of(keys: Sequence[Key], order: Sequence[int], top: int | None) -> list[int]:
+    """Places of the groups that are shown, of those in the order of `ranked`: the first `top`, None for all.
+
+    Among a part of the actors, those that are shown of the whole.
+    """
+    names = [tuple(map(sortable, key)) for key in keys]
+    shown = settled(lambda: None if top is None else {names[place] for place in order[:top]})
+    return [place for place in order if shown is None or names[place] in shown]
+
+
 def beyond(hidden: int) -> str:
     """A note that says how many groups are not shown by themselves."""
     return f"{hidden:,} smaller groups are together '{REST}'." if hidden > 1 else f"1 smaller group is '{REST}'."

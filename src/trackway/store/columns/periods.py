@@ -34,3 +34,11 @@ class Periods:
         """The period of each unit; the last entry, the number of periods, is for all units after."""
         sizes = [last - first + 1 for first, last in zip(self.firsts, self.lasts, strict=True)]
         return np.append(np.repeat(np.arange(len(self)), sizes), len(self))
+
+    def near(self, edges: Sequence[int], cohorts: np.ndarray) -> tuple[list[int], np.ndarray]:
+        """The intervals of some cohorts (a mark for each) and of all their periods, all time before them and all after
+        them as one each; and which of the given intervals each of these begins with."""
+        some = np.flatnonzero(cohorts)
+        first, last = (int(some[0]), int(some[-1])) if len(some) else (0, 0)
+        places = sorted({0, *range(first, min(last + self.lasts[-1] + 3, len(edges) - 1))})
+        return [edges[place] for place in [*places, len(edges) - 1]], np.array(places)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -24,9 +25,11 @@ from trackway.plan.told import WHERE, Story, Told
 from trackway.store.columns.actors import DEFAULT, key_of, rekey
 from trackway.store.columns.ask import Asking, run_on
 from trackway.store.columns.context import Context, Span
+from trackway.store.columns.folding import merged
 from trackway.store.columns.groups import label
 from trackway.store.columns.masks import Masks
 from trackway.store.columns.reading import integers
+from trackway.store.columns.settled import Choices, choosing
 from trackway.store.columns.view import Shard, View
 from trackway.store.derived.build import derive
 from trackway.store.derived.names import Names
@@ -129,11 +132,27 @@ class Explaining:
         """The story of the actor as a question looks at it, and what it says."""
         context = self.context(query)
         shards = [Shard(context.columns_view, 0, 0, context.columns_view.actors)]
-        for _ in range(query.passes(context)):
-            context = replace(context, prepared=query.prepare(context))
-            context = replace(context, found=query.merge([query.fold(shard, context) for shard in shards]))
-        story = self.story(query, context)
+        with choosing(self._choices) if self._choices is not None else nullcontext():
+            for _ in range(query.passes(context)):
+                context = replace(context, prepared=query.prepare(context))
+                context = replace(context, found=query.merge([query.fold(shard, context) for shard in shards]))
+            story = self.story(query, context)
         return story, query.tell(story, context.found, context)
+
+    @cached_property
+    def _choices(self) -> Choices | None:
+        """What the question chooses by all actors, such as its bins; None when it chooses nothing."""
+        query, context = self.asking.query, self.asking.context() if self.asking.query.chooses else None
+        if context is None:
+            return None
+        with choosing() as choices:
+            for _ in range(query.passes(context)):
+                context = replace(context, prepared=query.prepare(context))
+                context = replace(
+                    context, found=merged(query, context.columns_view.shards, context, self.asking.limits)
+                )
+            query.answer(context.found, context)
+        return choices
 
     def context(self, query: Query) -> Context:
         """What a question is folded over for the actor alone."""

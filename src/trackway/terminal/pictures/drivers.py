@@ -10,7 +10,7 @@ from rich.text import Text
 from trackway.plan.component import Answer
 from trackway.terminal.pictures.canvas import ACCENT, BAD, PALE, grid
 from trackway.web.charts.drivers import named, ordered, strength
-from trackway.web.charts.scale import full, share
+from trackway.web.charts.scale import full, share, sure
 from trackway.web.charts.svg import clip
 
 LONGEST = 48.0
@@ -35,6 +35,7 @@ def draw(found: Answer, out: Console) -> None:
         name = Text(clip(named(row), LONGEST, 1.0), "bold" if row["significant"] else "dim")
         table.add_row(
             name, Text(drawn, colour), full(row["lift"]),
-            share(row["rate"]), share(row["without_rate"]), full(row["actors"]), f"{row['p_corrected']:.2g}",
+            sure(row, "rate", share), sure(row, "without_rate", share), sure(row, "actors"),
+            f"{row['p_corrected']:.2g}",
         )  # fmt: skip
     out.print(table)

@@ -8,8 +8,8 @@ from rich.text import Text
 from trackway.plan.component import Answer
 from trackway.store.columns.verdicts import DOUBTFUL
 from trackway.terminal.pictures.canvas import ACCENT, BAD, PALE, diverging, grid
-from trackway.web.charts.forest import compared, signed
-from trackway.web.charts.scale import full
+from trackway.web.charts.forest import compared, signed, whenever
+from trackway.web.charts.scale import sure
 
 COLOURS = {"better": ACCENT, "worse": BAD, "unclear": PALE}
 
@@ -22,22 +22,26 @@ def draw(found: Answer, out: Console) -> None:
     rows = compared(found.rows)
     seen = [abs(row[key]) for row in rows for key in ("lift_low", "lift_high") if row[key] is not None]
     reach = min(max([0.02, *seen]), 3.0)
-    table = grid("metric", "variant", ">actors", ">mean", ">change", "", ">from", ">to", ">p", "")
+    table = grid(
+        "metric", "variant", ">actors", ">mean", ">change", "", ">from", ">to", ">whenever one looks", ">p", ""
+    )
     last = None
     for row in found.rows:
         name = str(row["metric"]) + (" (guardrail)" if row["guardrail"] else "")
-        sizes = (full(row["actors"]), full(row["mean"]))
+        sizes = (sure(row, "actors"), sure(row, "mean"))
         first = Text(name if name != last else "", "bold")
         last = name
         if row["lift"] is None or row["lift_low"] is None:
-            table.add_row(first, str(row["variant"]), *sizes, "", "", "", "", "", row["verdict"] or "")
+            table.add_row(first, str(row["variant"]), *sizes, "", "", "", "", "", "", row["verdict"] or "")
             continue
+        always = whenever(row)
         low, at, high = (row[key] / reach for key in ("lift_low", "lift", "lift_high"))
         colour = COLOURS[row["verdict"]]
         p = row["p_corrected"] if row["p_corrected"] is not None else row["p_value"]
         table.add_row(
             first, str(row["variant"]), *sizes, signed(row["lift"]), diverging(low, at, high, 31, colour),
-            signed(row["lift_low"]), signed(row["lift_high"]), "" if p is None else f"{p:.2g}",
+            signed(row["lift_low"]), signed(row["lift_high"]),
+            "" if always is None else f"{signed(always[0])} to {signed(always[1])}", "" if p is None else f"{p:.2g}",
             Text(row["verdict"], colour),
         )  # fmt: skip
     out.print(table)

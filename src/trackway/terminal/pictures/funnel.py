@@ -8,7 +8,7 @@ from rich.text import Text
 from trackway.plan.component import Answer
 from trackway.terminal.pictures.canvas import bar, grid
 from trackway.web.charts.funnel import MEASURED, groups, pooled
-from trackway.web.charts.scale import counted, day, full, lasting, plain, share
+from trackway.web.charts.scale import counted, day, full, lasting, plain, share, sure
 from trackway.web.charts.trend import group
 
 
@@ -23,10 +23,10 @@ def draw(found: Answer, out: Console) -> None:
         before = None
         for row in steps:
             lost = f"-{full(before - row[unit])}" if before is not None and before >= row[unit] else ""
-            median = lasting(row.get("median_seconds")) if row["step"] > 1 else ""
+            median = sure(row, "median_seconds", lasting) if row["step"] > 1 else ""
             drawn = bar(row["rate"] or 0, max(10, min(40, out.width - 70)))
             table.add_row(
-                str(row["step"]), plain(row["name"]), full(row[unit]), share(row["rate"]), drawn, lost, median
+                str(row["step"]), plain(row["name"]), sure(row, unit), sure(row, "rate", share), drawn, lost, median
             )
             before = row[unit]
         out.print(table)
@@ -46,5 +46,5 @@ def over_time(found: Answer, out: Console) -> None:
         name = [group(row, MEASURED)] if len(groups(ends)[0]) > 1 else []
         drawn = bar((row["rate"] or 0) / top, max(10, min(40, out.width - 60)))
         still = Text("" if row["complete"] else "not over yet", "dim")
-        table.add_row(day(row["time"]), *name, full(row[counted(row)]), share(row["rate"]), drawn, still)
+        table.add_row(day(row["time"]), *name, sure(row, counted(row)), sure(row, "rate", share), drawn, still)
     out.print(table)

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from trackway.plan.component import Answer
 from trackway.terminal.pictures.canvas import MOST, grid
-from trackway.web.charts.scale import day, full
+from trackway.web.charts.scale import day, sure
 from trackway.web.charts.trend import group
 
 PARTS = {"returning": "#2bb3a3", "new": "#8f8af5", "resurrected": "#9cc94a"}
@@ -31,6 +31,6 @@ def draw(found: Answer, out: Console) -> None:
         for part, colour in PARTS.items():
             drawn.append("█" * round(row[part] / whole * width), colour)
         name = [group(row, measured)] if groups else []
-        numbers = [full(row[part]) for part in ("active", *PARTS, "dormant")]
+        numbers = [sure(row, part) for part in ("active", *PARTS, "dormant")]
         table.add_row(day(row["time"]) + ("" if row["complete"] else " …"), *name, *numbers, drawn)
     out.print(table)

@@ -8,7 +8,7 @@ from rich.text import Text
 from trackway.plan.component import Answer
 from trackway.terminal.pictures.canvas import bar, grid
 from trackway.web.charts.flows import called
-from trackway.web.charts.scale import full, share
+from trackway.web.charts.scale import share, sure
 
 NEXT = 3
 """Edges told of each node."""
@@ -19,7 +19,7 @@ def draw(found: Answer, out: Console) -> None:
     nodes = found.totals["nodes"]
     backward = any(node["step"] < 0 for node in nodes)
     near, far = ("to", "from") if backward else ("from", "to")
-    out.print(f"{full(found.totals['journeys'])} journeys of {full(found.totals['actors'])} actors")
+    out.print(f"{sure(found.totals, 'journeys')} journeys of {sure(found.totals, 'actors')} actors")
     table = grid("step", "node", ">journeys", ">share", "", "came from" if backward else "went on to")
     last = None
     for node in nodes:
@@ -29,8 +29,8 @@ def draw(found: Answer, out: Console) -> None:
         part = node["value"] or 1
         told = ", ".join(f"{called(row[far])} {share(row['value'] / part)}" for row in edges)
         table.add_row(
-            str(node["step"]) if node["step"] != last else "", Text(called(node["node"]), "bold"), full(node["value"]),
-            share(node["share"]), bar(node["share"] or 0, max(8, min(24, out.width - 100))), Text(told, "dim"),
+            str(node["step"]) if node["step"] != last else "", Text(called(node["node"]), "bold"), sure(node, "value"),
+            sure(node, "share", share), bar(node["share"] or 0, max(8, min(24, out.width - 100))), Text(told, "dim"),
         )  # fmt: skip
         last = node["step"]
     out.print(table)

@@ -7,19 +7,21 @@ from rich.console import Console
 from trackway.plan.component import Answer
 from trackway.terminal.pictures.canvas import bar, grid
 from trackway.web.charts.bars import MEASURED
-from trackway.web.charts.scale import day, full, lasting, share
+from trackway.web.charts.scale import day, full, lasting, share, sure
 from trackway.web.charts.trend import group
 
 
 def draw(found: Answer, out: Console) -> None:
     """A line for each group, one for each length of time, and the list if there is one."""
     totals = found.totals
-    who = f"{full(totals['matched'])} of {full(totals['actors'])} actors"
-    out.print(f"{who} ({share(totals['rate'])}), {full(totals['matches'])} matches")
+    who = f"{sure(totals, 'matched')} of {sure(totals, 'actors')} actors"
+    out.print(f"{who} ({sure(totals, 'rate', share)}), {sure(totals, 'matches')} matches")
     table = grid("group", ">actors", ">share", "", ">matches", ">median")
     for row in found.rows:
-        numbers = (full(row["actors"]), share(row["share"]), bar(row["share"] or 0, 30), full(row["matches"]))
-        table.add_row(group(row, MEASURED) or "all", *numbers, lasting(row["median_seconds"]))
+        numbers = (
+            sure(row, "actors"), sure(row, "share", share), bar(row["share"] or 0, 30), sure(row, "matches"),
+        )  # fmt: skip
+        table.add_row(group(row, MEASURED) or "all", *numbers, sure(row, "median_seconds", lasting))
     out.print(table)
     bars = totals["histogram"]
     highest = max((one["matches"] for one in bars), default=0) or 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -11,7 +11,7 @@ from rich.text import Text
 from trackway.plan.component import Answer
 from trackway.terminal.pictures.canvas import MOST, bar, grid
 from trackway.web.charts.retention import cohorts, grouped, overall, titled
-from trackway.web.charts.scale import day, full, lasting, share
+from trackway.web.charts.scale import day, full, lasting, share, sure
 
 
 def draw(found: Answer, out: Console) -> None:
@@ -40,15 +40,20 @@ def triangle(rows: Sequence[dict[str, Any]], out: Console) -> None:
     table.add_row("all", full(sum(next(iter(c.values()))["actors"] for c in found.values())),
                   *(heat(whole.get(period)) for period in periods))  # fmt: skip
     for cohort, cells in list(found.items())[-MOST:]:
-        actors = full(next(iter(cells.values()))["actors"])
-        table.add_row(day(cohort), actors, *(heat(cells[p]["rate"] if p in cells else None) for p in periods))
+        actors = sure(next(iter(cells.values())), "actors")
+        table.add_row(day(cohort), actors, *(told(cells[p]) if p in cells else Text("") for p in periods))
     out.print(table)
 
 
-def heat(rate: float | None) -> Text:
+def told(row: Mapping[str, Any]) -> Text:
+    """The rate of a cell, of a sample with how sure it is."""
+    return heat(row["rate"], sure(row, "rate", share) if "intervals" in row else "")
+
+
+def heat(rate: float | None, said: str = "") -> Text:
     """A share on a ground that is darker the larger it is."""
     if rate is None:
         return Text("")
     red, green, blue = (round(low + (high - low) * rate) for low, high in ((214, 15), (236, 118), (232, 110)))
     ink = "white" if rate > 0.5 else "black"
-    return Text(f"{rate * 100:4.0f} %", f"{ink} on #{red:02x}{green:02x}{blue:02x}")
+    return Text(said or f"{rate * 100:4.0f} %", f"{ink} on #{red:02x}{green:02x}{blue:02x}")

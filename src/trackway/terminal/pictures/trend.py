@@ -9,7 +9,7 @@ from rich.text import Text
 
 from trackway.plan.component import Answer
 from trackway.terminal.pictures.canvas import ACCENT, MOST, bar, grid
-from trackway.web.charts.scale import day, full
+from trackway.web.charts.scale import day, full, sure
 from trackway.web.charts.trend import lined, series
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -22,8 +22,10 @@ def draw(found: Answer, out: Console) -> None:
     if len(lines) == 1 and not left and len(times) <= MOST:
         highest = max((row["value"] or 0 for row in rows_), default=0) or 1
         table = grid("from", ">value", "")
+        known = {str(row["time"]): row for row in found.rows if "time" in row}
         for time, value in zip(times, next(iter(lines.values())), strict=True):
-            table.add_row(day(time), full(value), bar((value or 0) / highest, max(10, min(60, out.width - 40))))
+            drawn = bar((value or 0) / highest, max(10, min(60, out.width - 40)))
+            table.add_row(day(time), sure(known.get(time, {"value": value}), "value"), drawn)
         out.print(table)
         return
     table = grid("group", f"{day(times[0])} — {day(times[-1])}", ">first", ">last", ">highest")

@@ -29,10 +29,24 @@ def signed(change: float | None) -> str:
     return "—" if change is None else f"{change * 100:+.1f} %"
 
 
+def whenever(row: dict[str, Any]) -> tuple[float, float] | None:
+    """The interval of the change that holds however often one looks, as a part of the control's mean; None for none.
+
+    >>> whenever({"difference": 2.0, "lift": 0.2, "always_low": -1.0, "always_high": 5.0})
+    (-0.1, 0.5)
+    """
+    low, high = row.get("always_low"), row.get("always_high")
+    if low is None or high is None or not row["lift"]:
+        return None
+    control = row["difference"] / row["lift"]
+    return (low / control, high / control) if control > 0 else (high / control, low / control)
+
+
 def draw(rows: Sequence[dict[str, Any]], width: float, shares: Collection[str] = ()) -> Drawing:
     """The drawing of the rows of an experiment, `width` pixels wide; the means of metrics in `shares` are per cent."""
     lanes, shown = Lanes(width), compared(rows)
     seen = [abs(row[key]) for row in shown for key in ("lift_low", "lift_high") if row.get(key) is not None]
+    seen += [abs(end) for row in shown for end in whenever(row) or ()]
     reach = min(max([0.02, *seen]) * 1.08, FARTHEST)
     centre, half = (lanes.left + lanes.right) / 2, (lanes.right - lanes.left) / 2
 
@@ -72,13 +86,17 @@ def title(
 
 
 def lane(row: dict[str, Any], at: float, lanes: Lanes, x: Any) -> str:
-    """One variant: a diamond at its change, a line over its interval, in the colour of its verdict."""
+    """One variant: a diamond at its change, a line over its interval and a thinner one over that which holds however
+    often one looks, in the colour of its verdict."""
     middle, kind = lanes.middle(at), KINDS[row["verdict"]]
     inner = element("rect", x=0.0, y=at, width=lanes.width, height=lanes.high, class_="hit")
     numbers = f"{signed(row['lift'])}  {row['verdict']}"
     inner += lanes.names(at, str(row["variant"]), numbers)
     if row["lift"] is not None:
         ends = (lanes.left, lanes.right)
+        if (always := whenever(row)) is not None:
+            marks = interval(*always, x, middle, ends)
+            inner += marks.replace('class="whisker"', f'class="whisker {kind}ly always"')
         if row["lift_low"] is not None:
             marks = interval(row["lift_low"], row["lift_high"], x, middle, ends)
             inner += marks.replace('class="whisker"', f'class="whisker {kind}ly"')
@@ -96,6 +114,8 @@ def told(row: dict[str, Any]) -> list[Any]:
                       ["mean", sure(row, "mean"), -1], ["change", signed(row["lift"]), -1]]  # fmt: skip
     if row["lift_low"] is not None:
         tip.append(["from … to", f"{signed(row['lift_low'])} to {signed(row['lift_high'])}", -1])
+    if (always := whenever(row)) is not None:
+        tip.append(["whenever one looks", f"{signed(always[0])} to {signed(always[1])}", -1])
     for key, said in (("p_corrected", "p, corrected"), ("p_value", "p"), ("always_p", "p, whenever one looks")):
         if row.get(key) is not None and not (key == "p_value" and row.get("p_corrected") is not None):
             tip.append([said, f"{row[key]:.2g}", -1])

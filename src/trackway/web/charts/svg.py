@@ -28,6 +28,7 @@ text { font-family: "Liberation Sans", "DejaVu Sans", Helvetica, Arial, sans-ser
 .flow { fill-opacity: .3 } .stub { fill: #b9b3a8 } .band { fill-opacity: .16 } .whisker { stroke: #23211e; fill: none }
 .bad { fill: #b42318 } .good { fill: #0f766e } .unsure { fill: #77726a } .edge { fill: none }
 .badly { stroke: #b42318 } .goodly { stroke: #0f766e } .unsurely { stroke: #77726a } .halo { fill: #23211e }
+.always { stroke-opacity: .4 }
 .s0 { stroke: #0f766e } .s1 { stroke: #c2670a } .s2 { stroke: #4f46e5 } .s3 { stroke: #be185d }
 .s4 { stroke: #0284c7 } .s5 { stroke: #5b8c0a } .s6 { stroke: #7c5a2e } .s7 { stroke: #64748b }
 .f0 { fill: #0f766e } .f1 { fill: #c2670a } .f2 { fill: #4f46e5 } .f3 { fill: #be185d }

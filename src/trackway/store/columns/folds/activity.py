@@ -1,7 +1,8 @@
 """In which intervals each actor was active: what is new, what returns, how often, and how many lately.
 
 Events come in order of time, so an actor's intervals come in order too: one number of state is enough. Places
-of intervals are those of `store.columns.calendar`.
+of intervals are those of `store.columns.calendar`. The walk through an actor's events is written out in each of the
+three: as one function it was measured to cost a third more.
 """
 
 from __future__ import annotations

@@ -23,7 +23,8 @@ def returns(  # noqa: C901, PLR0913, PLR0917
     """Add each actor to `size[cohort]` and `returned[cohort, period]`.
 
     The cohort is the interval of the actor's first event marked START in [start, stop); a return is an event
-    marked RETURN at or after that moment, whatever its own mark or place among equal times.
+    marked RETURN at or after that moment, whatever its own mark or place among equal times. It is what `kept` counts of
+    a question without options, a fifth sooner.
     """
     periods = returned.shape[1]
     for actor in range(begin, end):
