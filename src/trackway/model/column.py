@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trackway.model.cells import ARRAY, FALSE, FLOAT, INTEGER, TEXT, TEXT_ESCAPED, TRUE, Bools, Cells, dumps
-from trackway.model.gather import ABSENT, parse_numbers, parse_times, text_column, unescape, value_column
+from trackway.model.gather import ABSENT, parse_epochs, parse_numbers, parse_times, text_column, unescape, value_column
 from trackway.model.json_text import Ints, as_array
 from trackway.model.schema import ARROW, Kind
 from trackway.model.time import MICROS, instant
@@ -120,6 +120,8 @@ class Column:
         texts = cells.type == TEXT
         of_texts = cells.of(texts)
         micros[texts] = parse_times(of_texts.data, of_texts.side, of_texts.start, of_texts.end)
+        epochs = parse_epochs(of_texts.data, of_texts.side, of_texts.start, of_texts.end)
+        micros[np.flatnonzero(texts)[epochs >= 0]] = _epochs(epochs[epochs >= 0])
         numbers = np.isin(cells.type, (INTEGER, FLOAT))
         micros[numbers] = _epochs(self._parsed[0][numbers])
         for cell in np.flatnonzero((micros == ABSENT) & np.isin(cells.type, (TEXT, TEXT_ESCAPED))).tolist():

@@ -234,6 +234,21 @@ def offset_micros(data: Bytes, at: int, end: int) -> int:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def parse_epochs(data: Bytes, side: Bytes, start: Ints, end: Ints) -> npt.NDArray[np.float64]:
+    """Numbers of texts that are 9 to 15 digits and nothing else; -1 for any other."""
+    found = np.full(len(start), -1.0)
+    for cell in range(len(start)):
+        source = side if start[cell] < 0 else data
+        at = -1 - start[cell] if start[cell] < 0 else start[cell]
+        number = 0 if 9 <= end[cell] - at <= 15 else -1
+        while number >= 0 and at < end[cell]:
+            number = number * 10 + source[at] - 48 if 48 <= source[at] <= 57 else -1
+            at += 1
+        found[cell] = number
+    return found
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def parse_times(data: Bytes, side: Bytes, start: Ints, end: Ints) -> Ints:
     """Microseconds since 1970 UTC of texts; ABSENT for those that must be read otherwise."""
     micros = np.empty(len(start), dtype=np.int64)

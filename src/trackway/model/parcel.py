@@ -38,6 +38,10 @@ class Parcel:
     def __len__(self) -> int:
         return len(self.starts)
 
+    def __bool__(self) -> bool:
+        """There, even when it is empty."""
+        return True
+
     @cached_property
     def outer(self) -> dict[str, Any]:
         """What stands around all records."""
@@ -123,12 +127,21 @@ def below(table: pa.Table, around: pa.Table, place: Ints) -> pa.Table:
         if name not in table.column_names:
             table = table.append_column(name, values)
         else:
-            join: Callable[..., Any] = _both if name == "more" else pc.coalesce
+            join: Callable[..., Any] = both if name == "more" else pc.coalesce
             table = table.set_column(table.column_names.index(name), name, join(table[name], values))
     return table
 
 
-def _both(above: pa.ChunkedArray, below_: pa.ChunkedArray) -> pa.ChunkedArray:
+def aside(table: pa.Table, name: str, values: pa.ChunkedArray) -> pa.Table:
+    """The table with texts that do not fit their column put into `more`."""
+    texts = [None if text is None else orjson.dumps({name: text}).decode() for text in values.to_pylist()]
+    more = pa.chunked_array([texts], pa.string())
+    if "more" not in table.column_names:
+        return table.append_column("more", more)
+    return table.set_column(table.column_names.index("more"), "more", both(table["more"], more))
+
+
+def both(above: pa.ChunkedArray, below_: pa.ChunkedArray) -> pa.ChunkedArray:
     """JSON objects of two columns as one; seldom both are there."""
     made = pc.coalesce(above, below_).to_pylist()
     for row in np.flatnonzero(pc.and_(above.is_valid(), below_.is_valid()).to_numpy(zero_copy_only=False)).tolist():
