@@ -6,8 +6,9 @@ import pytest
 from snowplow_tracker import Emitter, PageView, SelfDescribing, SelfDescribingJson, StructuredEvent, Subject, Tracker
 
 from collecting import roads, send, serving, stored
-from trackway.codecs.snowplow import PIXEL, Snowplow
+from trackway.codecs.snowplow import Snowplow
 from trackway.model.event import Block
+from trackway.model.form import PIXEL
 from trackway.model.schema import Schema
 
 LINK = "iglu:com.acme/link_click/jsonschema/1-0-1"

@@ -80,7 +80,7 @@ def _cut(body: bytes) -> Parcel:
         return parcel
     data = as_array(body)
     at = find_member(data, 0, len(data), as_array(b"events"))
-    if at >= 0 and data[at] == ord("{") and is_value(data, 0, len(data)):
+    if 0 <= at < len(data) and data[at] == ord("{") and is_value(data, 0, len(data)):
         end = value_end(data, at, len(data), np.empty(DEEPEST, dtype=np.uint8))
         return Parcel(np.array([at]), np.array([end]), (body[:at] + b"null" + body[end:],))
     raise PayloadError(f"not JSON with a list `events`: {complaint(body)}", hint='send {"events": [...]}')

@@ -19,20 +19,17 @@ from typing import ClassVar
 import numpy as np
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from trackway.errors import TrackwayError
 from trackway.model.dialect import Dialect, revealed
-from trackway.model.documents import HIDDEN, column_or_nulls
 from trackway.model.event import Block
-from trackway.model.log_line import MESSAGE, as_events, meant, read_lines
+from trackway.model.log_line import MESSAGE, as_events, hosts, meant, read_lines
 from trackway.model.parcel import Parcel, lines
 from trackway.model.schema import Schema
 from trackway.plan.component import Codec, Reply, Request, Taken
 
-SENDER = f"{HIDDEN}sender"
 WORDS = Dialect({**meant(""), MESSAGE: "message"})
-AROUND = Dialect({"tags": "tags", SENDER: "sender"}, kinds={"tags": "json"})
+AROUND = Dialect({"tags": "tags"}, kinds={"tags": "json"})
 
 
 class Loggly(Codec):
@@ -50,8 +47,12 @@ class Loggly(Codec):
         """The events, and their tags."""
         given = f"{request.parts.get('tags', '')},{request.headers.get('x-loggly-tag', '')}"
         tags = [tag.strip() for tag in given.split(",") if tag.strip()]
-        around = {"sender": request.sender, **({"tags": tags} if tags else {})}
-        kept = {"around": orjson.dumps(around).decode(), **({"bulk": "yes"} if "/bulk/" in request.path else {})}
+        around = {"tags": tags} if tags else {}
+        kept = {
+            "sender": request.sender,
+            "around": orjson.dumps(around).decode(),
+            **({"bulk": "yes"} if "/bulk/" in request.path else {}),
+        }
         return Taken(request.body, self.count(request.body, kept), kept, Reply(200, b'{"response": "ok"}'))
 
     def count(self, body: bytes, headers: Mapping[str, str]) -> int:
@@ -61,8 +62,7 @@ class Loggly(Codec):
     def decode(self, blocks: Sequence[Block], known: Schema) -> pa.Table:
         """One row for every event."""
         table = read_lines(blocks, [_around(block) for block in blocks], WORDS, known.properties, AROUND)
-        named = [column_or_nulls(table, name).cast(pa.string()) for name in ("host", "hostname", SENDER)]
-        return revealed(as_events(table, pc.coalesce(*named)))
+        return revealed(as_events(table, hosts(table, blocks, ["host", "hostname"])))
 
     def complain(self, request: Request, error: TrackwayError) -> Reply | None:  # noqa: ARG002
         """A wrong token is 403, after which senders stop."""

@@ -19,20 +19,17 @@ from typing import ClassVar
 
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from trackway.model.dialect import Dialect, revealed
-from trackway.model.documents import HIDDEN, column_or_nulls
 from trackway.model.event import Block
-from trackway.model.log_line import MESSAGE, as_events, meant, read_lines
+from trackway.model.log_line import MESSAGE, as_events, hosts, meant, read_lines
 from trackway.model.parcel import Parcel, lines
 from trackway.model.schema import Schema
 from trackway.plan.component import Codec, Reply, Request, Taken
 
 NAMES = {"x-sumo-name": "_sourceName", "x-sumo-host": "_sourceHost", "x-sumo-category": "_sourceCategory"}
-SENDER = f"{HIDDEN}sender"
 WORDS = Dialect({**meant(""), MESSAGE: "message"})
-AROUND = Dialect({**{name: name for name in NAMES.values()}, SENDER: "sender"})
+AROUND = Dialect({name: name for name in NAMES.values()})
 
 
 class SumoLogic(Codec):
@@ -46,11 +43,10 @@ class SumoLogic(Codec):
 
     def take(self, request: Request) -> Taken:
         """The lines, and what the headers say of them."""
-        around = {"sender": request.sender}
-        around |= {column: request.headers[name] for name, column in NAMES.items() if name in request.headers}
+        around = {column: request.headers[name] for name, column in NAMES.items() if name in request.headers}
         pairs = (pair.partition("=") for pair in request.headers.get("x-sumo-fields", "").split(","))
         around |= {name.strip(): value.strip() for name, equals, value in pairs if equals and name.strip()}
-        kept = {"around": orjson.dumps(around).decode()}
+        kept = {"sender": request.sender, "around": orjson.dumps(around).decode()}
         return Taken(request.body, self.count(request.body, kept), kept, Reply(200, b"", ""))
 
     def count(self, body: bytes, headers: Mapping[str, str]) -> int:  # noqa: ARG002
@@ -60,8 +56,7 @@ class SumoLogic(Codec):
     def decode(self, blocks: Sequence[Block], known: Schema) -> pa.Table:
         """One row for every line."""
         table = read_lines(blocks, [_cut(block) for block in blocks], WORDS, known.properties, AROUND)
-        named = [column_or_nulls(table, name) for name in ("_sourceHost", SENDER)]
-        return revealed(as_events(table, pc.coalesce(*named)))
+        return revealed(as_events(table, hosts(table, blocks, ["_sourceHost"])))
 
 
 def _cut(block: Block) -> Parcel:
