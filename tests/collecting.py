@@ -29,6 +29,10 @@ from trackway.plan.config import check
 CLIENTS = Path(__file__).parent / "clients"
 
 
+FAULTS = ("busy", "lost", "reset", "502")
+"""Faults for those who try again at once."""
+
+
 def roads(*faults):
     """Parameters of a test: a good road, and one with these faults, which takes as long as the client is patient."""
     return [pytest.param((), id="good"), pytest.param(faults, id="failing", marks=pytest.mark.long)]
@@ -46,7 +50,7 @@ class Road:
             return
         fault = self.faults.pop(0) if self.faults else "ok"
         self.met.append(fault)
-        transport = self.transports[scope["client"]]
+        transport = self.transports.get(scope["client"])
         if fault == "reset":
             transport.abort()
         elif fault == "502":
@@ -160,6 +164,19 @@ def send(served, path, body=b"", headers=None, method="POST"):
         return reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read()
     finally:
         connection.close()
+
+
+def deliver(served, path, body, headers=None):
+    """Sends as webhooks do: again and again until it is accepted."""
+    while True:
+        try:
+            status = send(served, path, body, headers)[0]
+        except (OSError, http.client.HTTPException):
+            continue
+        if status < 300:
+            return status
+        assert status in (429, 502, 503), status
+        time.sleep(0.02)
 
 
 def node(script, *arguments, **environment):

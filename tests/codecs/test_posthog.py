@@ -8,7 +8,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 from posthog import Posthog as Client
 
-from collecting import roads, send, serving, stored
+from collecting import node, roads, send, serving, stored
 from trackway.codecs.posthog import Posthog
 from trackway.model.event import Block
 from trackway.model.schema import Schema
@@ -46,6 +46,16 @@ def test_its_library_delivers_each_event_once_over_any_road(tmp_path, mode, faul
         assert others["$set"]["traits.email"] == "ann@shop.example"
         assert ("duplicate" in served.house.bins()) == ("lost" in faults)
         assert "wk" not in str(served.house.lake.sql("select * from events").to_pylist())
+
+
+@pytest.mark.parametrize("faults", roads("busy", "lost", "reset"))
+def test_its_node_library_delivers_each_event_once_over_any_road(tmp_path, faults):
+    with serving(tmp_path, "posthog", faults=faults) as served:
+        assert node("posthog.js", served.url, "wk") == {"failures": []}
+        rows = stored(served, "number", "user_id", "event_id", "note")
+        assert sorted(row["number"] for row in rows) == list(range(100))
+        assert {row["note"] for row in rows} == {"Köln ☕"}
+        assert tuple(served.road.met[: len(faults)]) == faults
 
 
 def test_its_library_gives_up_on_a_wrong_key(tmp_path):

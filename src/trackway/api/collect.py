@@ -143,7 +143,10 @@ def received(scope: Scope, headers: Mapping[str, str], raw: bytes, body: bytes) 
     target = scope.get("raw_path", b"").decode("latin-1").partition("?")[0] + (f"?{asked}" if asked else "")
     query = dict(parse_qsl(asked)) if asked else {}
     now = time.time_ns() // 1_000
-    return Request(path.rstrip("/"), headers, body, query, scope["method"], scope["place"].parts, raw, target, now)
+    sender = (scope.get("client") or ("",))[0]
+    return Request(
+        path.rstrip("/"), headers, body, query, scope["method"], scope["place"].parts, raw, target, now, sender
+    )
 
 
 def unanswered(request: Request, place: Place) -> Reply:

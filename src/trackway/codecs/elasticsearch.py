@@ -7,9 +7,9 @@
 
 `/_bulk`, `/INDEX/_bulk` and single documents. A document is an event: `event`, `event.action` or another usual name
 is its name, else it is `log`; `@timestamp` or another usual name its time; its actor is `user.id` or another usual
-name, else the host (`host.name`, `host`, `hostname`). `INDEX/_id` is the event id, and `_index` a column. The
-handshakes of shippers are answered as a cluster of the version that asks would; templates, policies and pipelines
-are acknowledged and do nothing.
+name, else the host (`host.name`, `host`, `hostname`) or the address that sent it. `INDEX/_id` is the event id, and
+`_index` a column. The handshakes of shippers are answered as a cluster of the version that asks would; templates,
+policies and pipelines are acknowledged and do nothing.
 
 Every action is answered with `created` once all are on disk, one by one in their order; a document that cannot be
 read is refused later, by itself. Too much at once is answered with 503 in plain text, which every shipper retries.
@@ -48,7 +48,7 @@ from trackway.model.json_text import (
     text_lines,
     value_end,
 )  # fmt: skip
-from trackway.model.log_line import as_events, meant
+from trackway.model.log_line import as_events, hosts, meant
 from trackway.model.parcel import Parcel, records_of
 from trackway.model.schema import Schema
 from trackway.plan.component import Codec, Reply, Request, Taken, is_one_of
@@ -113,7 +113,8 @@ class Elasticsearch(Codec):
     def take(self, request: Request) -> Taken:
         """The actions, or a document as one; the reply has an item for each."""
         body, single = request.body, "_bulk" not in request.path
-        kept = {"path": request.path, **({"index": request.parts["index"]} if "index" in request.parts else {})}
+        kept = {"path": request.path, "sender": request.sender}
+        kept |= {"index": request.parts["index"]} if "index" in request.parts else {}
         if single:
             about = {name: request.parts[name] for name in ("id",) if name in request.parts}
             action = orjson.dumps({"create": {f"_{name}": value for name, value in about.items()}})
@@ -145,8 +146,8 @@ class Elasticsearch(Codec):
         index = pc.coalesce(column_or_nulls(about, INDEX), given)
         ids = pc.binary_join_element_wise(pc.coalesce(index, ""), column_or_nulls(about, ID), "/")
         table = put(table, _index=index, event_id=pc.coalesce(ids, column_or_nulls(table, "event_id")))
-        host = pc.coalesce(*(column_or_nulls(table, name).cast(pa.string()) for name in HOSTS))
-        return revealed(as_events(_judged(table, np.concatenate([[0], *(kinds for kinds, _, _ in cuts)])[1:]), host))
+        table = _judged(table, np.concatenate([[0], *(kinds for kinds, _, _ in cuts)])[1:])
+        return revealed(as_events(table, hosts(table, blocks, HOSTS)))
 
     def complain(self, request: Request, error: TrackwayError) -> Reply | None:  # noqa: ARG002
         """As a cluster says it; `busy` in the one way that every shipper retries."""

@@ -8,7 +8,8 @@
 A `track` call becomes an event of its own name; the other calls become `Identify`, `Page`, `Screen`, `Group`
 and `Alias`. Properties keep their bare names (`plan`), traits and context their prefix (`traits.email`,
 `context.page.url`); the name and category of a page are properties. `messageId` is the event id, and
-`alias` carries the id it replaces as `previous_id`.
+`alias` carries the id it replaces as `previous_id`. `/v1/pixel/track?data=…` takes one call from a mail or a page
+without scripts, in base64; the settings that analytics.js asks for name no other destination.
 
 The time of an event is its `timestamp` as given. Segment's servers move it by the clock skew they infer from
 `sentAt`; that puts the events of one visitor out of order when only some calls carry `sentAt`, so here
@@ -30,10 +31,11 @@ from trackway.errors import PayloadError
 from trackway.model.cells import Path
 from trackway.model.documents import HIDDEN, IDS, Records, Split, column_or_nulls, property_name, tabulate
 from trackway.model.event import Block, Reason
+from trackway.model.form import PIXEL, unwrapped
 from trackway.model.json_text import Ints, array_items, as_array, complaint, find_member, is_value, skip
 from trackway.model.schema import ARROW, Kind, Schema
 from trackway.model.time import instant
-from trackway.plan.component import Codec, Request
+from trackway.plan.component import Codec, Reply, Request, Taken
 
 CALLS = {"track": "track", "identify": "identify", "page": "page", "screen": "screen", "group": "group",
          "alias": "alias", "t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group",
@@ -66,17 +68,37 @@ class _Batch:
 class Segment(Codec):
     """Calls to records: `{"batch": [...]}` holds many, anything else is one."""
 
-    routes: ClassVar[tuple[str, ...]] = (*(f"/v1/{call}" for call in CALLS), "/v1/batch", "/v1/import")
+    routes: ClassVar[tuple[str, ...]] = (
+        *(f"/v1/{call}" for call in CALLS), "/v1/batch", "/v1/import", "GET /v1/pixel/{call}",
+        "GET /v1/projects/{key}/settings", "POST /v1/m",
+    )  # fmt: skip
+
+    def greet(self, request: Request) -> Reply | None:
+        """The settings that analytics.js asks for, without other destinations; its own measurements are not kept."""
+        if request.path.endswith("/settings"):
+            said = {"apiKey": request.parts.get("key"), "apiHost": f"{request.headers.get('host', '')}/v1"}
+            plan = {"track": {"__default": {"enabled": True}}}
+            return Reply(200, orjson.dumps({"integrations": {"Segment.io": said}, "plan": plan}))
+        return Reply(200, b'{"success": true}') if request.path.endswith("/v1/m") else None
+
+    def take(self, request: Request) -> Taken:
+        """The calls; of a pixel, the one in its address."""
+        if request.method != "GET":
+            return super().take(request)
+        body = unwrapped(b"", request.query)
+        kept = {"path": request.path}
+        return Taken(body, self.count(body, kept), kept, Reply(200, PIXEL, "image/gif"))
 
     def key(self, request: Request) -> str | None:
         """The user name of Basic authentication, or the `writeKey` of the body."""
         user = request.authorization("basic")
         if user is not None:
             return user.partition(":")[0]
-        batch = _opened(request.body)
         try:
-            outer = orjson.loads(request.body) if batch is None else batch.around
-        except orjson.JSONDecodeError:
+            body = request.body if request.method != "GET" else unwrapped(b"", request.query)
+            batch = _opened(body)
+            outer = orjson.loads(body) if batch is None else batch.around
+        except (orjson.JSONDecodeError, PayloadError):
             return None
         key = outer.get("writeKey") if isinstance(outer, dict) else None
         return key if isinstance(key, str) else None

@@ -15,7 +15,6 @@ of the device; `stm` is kept as `sent_at`.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -28,7 +27,7 @@ from trackway.errors import PayloadError
 from trackway.model.dialect import Dialect, called, only, put, revealed
 from trackway.model.documents import HIDDEN, Records, column_or_nulls
 from trackway.model.event import Block, Reason
-from trackway.model.form import unbased
+from trackway.model.form import PIXEL, unbased
 from trackway.model.json_text import complaint
 from trackway.model.parcel import Parcel, aside, below, objects, opened
 from trackway.model.schema import Schema, kind_of
@@ -63,7 +62,6 @@ WORDS = Dialect(
 )  # fmt: skip
 DATA = Dialect({**dict.fromkeys(WORDS.own, ()), NAME: "name"}, inside={"data": ""})
 """Of `{"name": …, "data": {…}, "contexts": {…}}`, without taking the names of parameters."""
-PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 AT = "/com.snowplowanalytics.snowplow/tp2"
 
 

@@ -9,8 +9,8 @@
 What an `event` object holds stands outside, as do its `message` if that is an object and `fields`; an event that
 is a text is the `message`. A line names
 its event with `event`, `event_name`, `event.name` or `event.action`, else it is the event `log`; its actor is
-`user_id` or another usual name, else the `host`. `host`, `source` (as `properties.source`), `sourcetype` and `index`
-count for later objects of the request too, as do those in the address.
+`user_id` or another usual name, else the `host` or the address that sent it. `host`, `source` (as
+`properties.source`), `sourcetype` and `index` count for later objects of the request too, as do those in the address.
 
 A sender that names a channel gets an `ackId`; since nothing is answered before it is on disk, every id asked for is
 acknowledged. Of a request that is broken in the middle what stands before is kept, and the sender told where. There
@@ -32,7 +32,7 @@ from trackway.model.dialect import Dialect, identified, put, revealed, together
 from trackway.model.documents import column_or_nulls
 from trackway.model.event import Block
 from trackway.model.json_text import array_items, as_array, skip, values_in_a_row
-from trackway.model.log_line import as_events, meant, read_lines
+from trackway.model.log_line import as_events, hosts, meant, read_lines
 from trackway.model.parcel import Parcel, arounds_of, below, lines, records_of
 from trackway.model.schema import Kind, Schema
 from trackway.plan.component import Codec, Reply, Request, Taken
@@ -105,7 +105,7 @@ class SplunkHec(Codec):
         rest = [block for block in blocks if "/raw" not in block.headers.get("path", "")]
         makers = [partial(_objects, rest)] if rest or not raw else []
         table = together([*makers, partial(_lines, raw)] if raw else makers, known.properties)
-        return revealed(as_events(table, column_or_nulls(table, "host")))
+        return revealed(as_events(table, hosts(table, blocks, ["host"])))
 
     def complain(self, request: Request, error: TrackwayError) -> Reply | None:
         """In the numbers that senders of HEC know."""

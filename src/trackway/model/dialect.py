@@ -92,21 +92,9 @@ class Dialect:
         self, blocks: Sequence[Block], parcels: Sequence[Parcel], known: Mapping[str, Kind],
         around: Dialect | None = None, *, whole: bool = True,
     ) -> pa.Table:  # fmt: skip
-        """The records of parcels, and what stands around them in the words of `around`, where they say nothing.
-
-        With `whole=False` a record by itself does not say whose it is or when, and its id is made of both.
-        """
+        """The records of parcels, with what stands around them in the words of `around` (see `within`)."""
         table = self.table(records_of(blocks, parcels), known)
-        outer, place = arounds_of(parcels)
-        if around is None or not len(outer.starts):
-            return table
-        named = {name: kind_of(table[name].type) for name in table.column_names[len(DECODED) :]}
-        context = around.table(outer, {**known, **named})
-        table = below(table, context, place)
-        if whole:
-            return table
-        digests = [*(hashlib.md5(text, usedforsecurity=False).digest() for text in context["raw"].to_pylist()), b""]
-        return identified(table, [digests[number] for number in place.tolist()], place >= 0)
+        return table if around is None else within(table, parcels, known, around, whole=whole)
 
 
 def _spare(column: str, rank: int) -> str:
@@ -129,6 +117,25 @@ def _folded(table: pa.Table, column: str, spare: str, path: str) -> pa.Table:
     if pc.any(differs).as_py() and name not in table.column_names:
         table = table.append_column(name, only(values, differs))
     return table.set_column(table.column_names.index(column), column, pc.coalesce(first, values))
+
+
+def within(
+    table: pa.Table, parcels: Sequence[Parcel], known: Mapping[str, Kind], around: Dialect, *, whole: bool = True
+) -> pa.Table:
+    """The records of parcels, with what stands around them where they say nothing themselves.
+
+    With `whole=False` a record by itself does not say whose it is or when, and its id is made of both.
+    """
+    outer, place = arounds_of(parcels)
+    if not len(outer.starts):
+        return table
+    named = {name: kind_of(table[name].type) for name in table.column_names[len(DECODED) :]}
+    context = around.table(outer, {**known, **named})
+    table = below(table, context, place)
+    if whole:
+        return table
+    digests = [*(hashlib.md5(text, usedforsecurity=False).digest() for text in context["raw"].to_pylist()), b""]
+    return identified(table, [digests[number] for number in place.tolist()], place >= 0)
 
 
 def put(table: pa.Table, **columns: pa.ChunkedArray | pa.Array) -> pa.Table:
@@ -171,16 +178,21 @@ def identified(table: pa.Table, contexts: Sequence[bytes], where: Any) -> pa.Tab
     wanted = where & pc.and_(pc.is_null(given), pc.is_valid(timed)).to_numpy(zero_copy_only=False)
     if not wanted.any():
         return table
-    ids, raws, blocks = given.to_pylist(), table["raw"], table["block"].to_numpy()
+    rows, blocks = np.flatnonzero(wanted), table["block"].to_numpy()
+    raws = table["raw"].take(pa.array(rows)).to_pylist()
+    texts = (contexts[row] + raw for row, raw in zip(rows.tolist(), raws, strict=True))
+    digests = [hashlib.md5(text, usedforsecurity=False).digest() for text in texts]
     seen: Counter[tuple[int, bytes]] = Counter()
-    for row in np.flatnonzero(wanted).tolist():
-        digest = hashlib.md5(contexts[row] + raws[row].as_buffer(), usedforsecurity=False)
-        key = (int(blocks[row]), digest.digest())
-        if seen[key]:
-            digest.update(b"#%d" % seen[key])
-        seen[key] += 1
-        ids[row] = f"a{digest.hexdigest()}"
-    return put(table, event_id=pa.chunked_array([ids], pa.string()))
+    if len(set(digests)) < len(digests):
+        for place, digest in enumerate(digests):
+            key = (int(blocks[rows[place]]), digest)
+            if seen[key]:
+                digests[place] = hashlib.md5(digest + b"#%d" % seen[key], usedforsecurity=False).digest()
+            seen[key] += 1
+    made = np.full(len(wanted), -1)
+    made[rows] = np.arange(len(rows))
+    ids = pa.array([f"a{digest.hex()}" for digest in digests], pa.string()).take(pa.array(made, mask=made < 0))
+    return put(table, event_id=pc.coalesce(given, ids))
 
 
 def together(makers: Sequence[Callable[[Mapping[str, Kind]], pa.Table]], known: Mapping[str, Kind]) -> pa.Table:

@@ -140,7 +140,8 @@ def encode(code: int, out: Bytes, used: int) -> int:
 def parse_numbers(data: Bytes, side: Bytes, start: Ints, end: Ints) -> tuple[npt.NDArray[np.float64], Bools]:
     """Numbers as doubles, and which ones could not be read exactly here (too many digits, an exponent).
 
-    Up to 15 digits and a power of ten up to 22 are both exact doubles, so one division rounds correctly.
+    Up to 15 digits and a power of ten up to 22 are both exact doubles, so one division rounds correctly; so is a whole
+    number up to 2**53.
     """
     values = np.empty(len(start), dtype=np.float64)
     left = np.zeros(len(start), dtype=np.bool_)
@@ -162,7 +163,8 @@ def parse_numbers(data: Bytes, side: Bytes, start: Ints, end: Ints) -> tuple[npt
                 digits = 99
                 break
             at += 1
-        left[cell] = digits > 15 or shift > 22
+        exact = digits <= 15 or (digits == 16 and shift == 0 and number <= 2**53)
+        left[cell] = not exact or shift > 22
         value = number / POWERS[min(shift, 22)]
         values[cell] = -value if negative else value
     return values, left

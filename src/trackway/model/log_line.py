@@ -54,6 +54,13 @@ def as_events(table: pa.Table, host: pa.ChunkedArray | pa.Array | None = None) -
     return put(table, event=event, anonymous_id=anonymous)
 
 
+def hosts(table: pa.Table, blocks: Sequence[Block], names: Sequence[str]) -> pa.ChunkedArray:
+    """Where each record came from: the first of some columns that says it, else the `sender` of its block."""
+    place = np.searchsorted([block.seq for block in blocks], table["block"].to_numpy())
+    senders = pa.array([block.headers.get("sender") or None for block in blocks], pa.string()).take(pa.array(place))
+    return pc.coalesce(*(column_or_nulls(table, name).cast(pa.string()) for name in names), senders)
+
+
 def read_lines(
     blocks: Sequence[Block], parcels: Sequence[Parcel], words: Dialect, known: Mapping[str, Kind], around: Dialect
 ) -> pa.Table:

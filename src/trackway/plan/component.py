@@ -61,6 +61,8 @@ class Request:
     """Path and query as they were sent."""
     at: int = 0
     """When it came: microseconds since 1970 UTC by the collector's clock."""
+    sender: str = ""
+    """The address it came from."""
 
     def authorization(self, scheme: str) -> str | None:
         """What follows a scheme such as `bearer` in the header; of `basic` the text that is encoded there."""
