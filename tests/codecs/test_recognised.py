@@ -11,8 +11,8 @@ from trackway.model.event import Block
 from trackway.model.schema import Schema
 
 HERE = Path(__file__).parent
-LINES = ("access_log", "elb", "s3_access", "haproxy")
-TOLD = {"told", "nginx_upstream"}
+LINES = ("access_log", "access_json", "elb", "s3_access", "haproxy", "logfmt")
+TOLD = {"told", "odd", "named", "nginx_upstream"}
 GOLDEN = [path for name in LINES for path in sorted((HERE / name).glob("*.in")) if path.stem not in TOLD]
 
 

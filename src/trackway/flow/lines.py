@@ -279,6 +279,16 @@ def visitor(ip: str | None, agent: str | None) -> str:
     return hashlib.md5(f"{ip or '-'} {agent or '-'}".encode(), usedforsecurity=False).hexdigest()[:16]
 
 
+def visitors(ips: pa.Array, agents: pa.Array) -> pa.Array:
+    """Who it was, of columns of address and user agent; null without both."""
+    pairs = pc.binary_join_element_wise(pc.fill_null(ips, "-"), pc.fill_null(agents, "-"), " ").dictionary_encode()
+    names = [
+        hashlib.md5(pair.encode(), usedforsecurity=False).hexdigest()[:16] for pair in pairs.dictionary.to_pylist()
+    ]
+    told = pc.or_(pc.is_valid(ips), pc.is_valid(agents))
+    return pc.if_else(told, pa.array(names, pa.string()).take(pairs.indices), None)
+
+
 def is_utf8(data: bytes) -> bool:
     """Whether bytes are text."""
     try:
