@@ -130,8 +130,8 @@ def _shaped(table: pa.Table) -> pa.Table:
     good = pc.is_null(table["reason"])
     head = {name: table[name] for name in ("block", "row", "raw")} | _timed(table, given["time"])
     own = {name: table[name] for name in table.column_names if not name.startswith(HIDDEN) and name not in head}
-    who = visitors(columns["ip"], columns["user_agent"])
-    told = {"event": pc.if_else(asked, "request", "log"), "anonymous_id": pc.if_else(pc.and_(good, asked), who, None)}
+    who = pc.fill_null(visitors(columns["ip"], columns["user_agent"]), "log")
+    told = {"event": pc.if_else(asked, "request", "log"), "anonymous_id": pc.if_else(good, who, None)}
     return pa.table({**head, **told, **columns, **own})
 
 

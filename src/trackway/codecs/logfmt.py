@@ -9,7 +9,8 @@ Pairs stand between spaces, with or without commas. `time` (or `ts timestamp t d
 `event_name`), `event_id`, `user_id` and `anonymous_id` are the envelope, in any case of letters; a source can name
 others. Everything else is a property: a number or truth value written as in JSON is one, anything else is text, in
 double quotes with the escapes of JSON, or up to the next key. Text before the first pair is `message`; a word alone
-after it is true. An event without a name is `log`. A line without a pair is refused as `unreadable`.
+after it is true. An event without a name is `log`, and one
+of nobody is its `host`'s. A line without a pair is refused as `unreadable`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import ClassVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trackway.flow.lines import of_somebody
 from trackway.flow.pairs import pairs
 from trackway.flow.tabular import ALIASES
 from trackway.model.cells import Path
@@ -68,6 +70,7 @@ def _table(blocks: Sequence[Block], kinds: Mapping[str, Kind]) -> pa.Table:
     told = json.loads(blocks[0].headers.get("columns", "{}")) if blocks else {}
     cells = pairs(records.data, records.starts, records.ends)
     table = tabulate_cells(cells, records, kinds, partial(_name, told=told))
+    table = of_somebody(table, "host")
     if "event" not in table.column_names:
         return table.append_column("event", pa.repeat("log", table.num_rows))
     place = table.schema.get_field_index("event")
