@@ -23,8 +23,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trackway.flow.layout import CLF, ISO
 from trackway.flow.lines import visitors
-from trackway.flow.times import read_times
+from trackway.flow.moments import times_of
 from trackway.flow.values import as_parts, replaced
 from trackway.model.cells import Path
 from trackway.model.documents import HIDDEN, Records, Split, property_name, tabulate
@@ -61,9 +62,6 @@ CALLED: Mapping[str, tuple[str, ...]] = {
 OURS = {name: f"{HIDDEN}{column}" for column, names in CALLED.items() for name in names}
 KINDS: dict[str, Kind] = dict.fromkeys(OURS.values(), "string")
 TEXTS = ("ip", "user", "method", "path", "query", "protocol", "referrer", "user_agent", "host")
-ABBREVIATED = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-CLF_TIME = re.compile(r"(\d\d)/(\w{3})/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d{4})")
-MONTHS = {name: number for number, name in enumerate(ABBREVIATED, 1)}
 DIGITS = r"^\d{1,18}$"
 NUMBER = r"^\d+(\.\d+)?$"
 PORTED = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<v4>[\d.]+)):\d+")
@@ -137,21 +135,13 @@ def _shaped(table: pa.Table) -> pa.Table:
 
 def _timed(table: pa.Table, texts: pa.Array) -> dict[str, pa.Array]:
     """Time, and reason and detail of rows whose time cannot be read."""
-    clf = np.flatnonzero(pc.fill_null(pc.match_substring(texts, "/"), False).to_numpy(zero_copy_only=False))
-    times = read_times(pa.chunked_array([replaced(texts, clf, _iso)]))
+    times = times_of(texts, (CLF, ISO, "%s%f"))
     wrong = pc.and_(pc.and_(pc.is_valid(texts), pc.is_null(times)), pc.is_null(table["reason"]))
     return {
         "reason": pc.if_else(wrong, Reason.NO_TIME.value, table["reason"]),
         "detail": pc.if_else(wrong, "a time that cannot be read", table["detail"]),
         "time": times,
     }
-
-
-def _iso(text: str) -> str | None:
-    match = CLF_TIME.fullmatch(text)
-    if match is None or match[2] not in MONTHS:
-        return None
-    return f"{match[3]}-{MONTHS[match[2]]:02d}-{match[1]}T{match[4]}{match[5]}"
 
 
 def _plain(texts: pa.Array) -> pa.Array:

@@ -12,11 +12,11 @@
     format = "%d{yyyy-MM-dd HH:mm:ss.SSS} [%t] %-5level %logger{36} - %msg%n"
 
 Some fifty usual patterns are recognised by themselves; any other is told as the application's own configuration says
-it, in the words of Python (`%(asctime)s %(levelname)s %(message)s`) or of log4j and logback (`%d %p %c - %m%n`), several of
-them one a line. A line that has none of them belongs to the entry before it, as the lines of a stack trace do, and
-so one entry is one event `log` with the columns `level logger thread pid message …`. What follows the first line is
-`stack`, and the exception it tells is `exception.type` and `exception.message`. Lines before the first entry are
-refused. Until a transform finds users in the messages, an entry is its thread's, its process's or its logger's. A
+it, in the words of Python (`%(asctime)s %(levelname)s %(message)s`) or of log4j and logback (`%d %p %c - %m%n`),
+several of them one a line. A line that has none of them belongs to the entry before it, as the lines of a stack trace
+do, and so one entry is one event `log` with the columns `level logger thread pid message …`. What follows the first
+line is `stack`, and the exception it tells is `exception.type` and `exception.message`. Lines before the first entry
+are refused. Until a transform finds users in the messages, an entry is its thread's, its process's or its logger's. A
 followed file gives its last entry when the next one begins.
 """
 

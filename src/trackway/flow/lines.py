@@ -154,15 +154,17 @@ def read(lines: Lines, layouts: Sequence[Layout], what: str) -> pa.Table:
     timeless = np.zeros(len(left), dtype=np.bool_)
     tables: list[pa.Table] = []
     for number, layout in enumerate(layouts):
-        spans, state = scan(lines.data, lines.starts[left], lines.ends[left], layout)
-        columns = Values(lines, left, spans, state, layout).columns()
-        timeless[left] |= state == TIMELESS
         last = number + 1 == len(layouts)
-        mine = np.ones(len(left), dtype=np.bool_) if last else (state == GOOD) | (state == GARBLED)
-        state[timeless[left] & (state == SHAPELESS)] = TIMELESS
+        spans, state = scan(lines.data, lines.starts[left], lines.ends[left], layout)
+        values = Values(lines, left, spans, state, layout)
+        if not last:
+            values.judge()
+        timeless[left] |= state == TIMELESS
+        mine = np.ones(len(left), dtype=np.bool_) if last else state == GOOD
         if mine.any() or (last and not tables):
-            table = pa.table({**lines.head(left, state, what), **columns})
-            tables.append(table if mine.all() else table.filter(pa.array(mine)))
+            if not mine.all():
+                values = Values(lines, left[mine], np.ascontiguousarray(spans[:, :, mine]), state[mine], layout)
+            tables.append(values.table(timeless, what))
         left = left[~mine]
         if not len(left) and tables:
             break
@@ -186,6 +188,12 @@ class Values:
         self._numbers: dict[str, tuple[NDArray[np.generic], States]] = {}
         self._where: dict[str, Ints] = {}
         self._aside: list[tuple[str, pa.Array]] = []
+
+    def table(self, timeless: Bools, what: str) -> pa.Table:
+        """The events; `timeless` are lines (by number) that are known to be of a layout but for their time."""
+        columns = self.columns()
+        self._state[timeless[self._rows] & (self._state == SHAPELESS)] = TIMELESS
+        return pa.table({**self._lines.head(self._rows, self._state, what), **columns})
 
     def columns(self) -> dict[str, pa.Array]:
         """Time, event and all fields."""

@@ -14,7 +14,7 @@ from numba import uint64
 from numpy.typing import NDArray
 
 from trackway.flow.kernels import njit_free
-from trackway.flow.spans import Bytes, Ints, gather
+from trackway.flow.spans import Bytes, Ints, gather, text_spans
 from trackway.model.gather import POWERS
 
 WELL, MISFIT = 0, 1
@@ -225,12 +225,7 @@ def _word(data: Bytes, at: int, end: int) -> int:
 
 def as_parts(texts: pa.Array, reads: str, count: int) -> list[pa.Array]:
     """The parts of texts that are requests or urls: as many columns as there are parts."""
-    size = np.frombuffer(texts.buffers()[1], dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(
-        np.int64
-    )
-    data = np.frombuffer(texts.buffers()[2] or b"", dtype=np.uint8)
-    lengths = np.where(texts.is_valid().to_numpy(zero_copy_only=False), np.diff(size), -1)
-    spans = np.stack([size[:-1], np.where(lengths == 0, -1, lengths)])
+    data, spans = text_spans(texts)
     parts = np.zeros((count, 2, len(texts)), dtype=np.int64)
     if reads == "request":
         requests(data, spans, parts)
