@@ -27,14 +27,17 @@ from trackway.flow.spans import Bytes, Ints, as_array
 LITERAL, BLANKS, FIELD, MAYBE = range(4)
 """Operations: `LITERAL _ text`, `BLANKS`, `FIELD slot text flags`, `MAYBE target text slots`; a text is a place and a
 length."""
-QUOTED, LAST, EMPTY, NEAREST, THEN, ASKED, OPEN, FINAL = 1, 2, 4, 8, 16, 32, 64, 128
+QUOTED, LAST, EMPTY, NEAREST, THEN, ASKED, OPEN, FINAL, LISTS = 1, 2, 4, 8, 16, 32, 64, 128, 256
 """Flags of a field: between quotes; may end with the line; may be empty; ends at the first byte of the literal after
 it, which must then follow as a whole; the literal is taken with it; holds spaces up to its `HTTP/1.1`; may be in
-quotes; ends where the literal after it ends the line."""
+quotes; ends where the literal after it ends the line; is `-` or lists in brackets, one after another."""
+PASSED = 1 << 16
+"""Times this in the flags: so often the byte that ends the field stands in it, as `:` does in a time."""
 TO_END, TO_BLANK = 0, -1
-"""Lengths of a literal that is none: the field is the rest of the line, or ends at white space."""
+"""Lengths of a literal that is none: the field is the rest of the line, or ends at white space; each less is a word
+more."""
 
-Reads = Literal["text", "integer", "number", "status", "time", "request", "url", "address"]
+Reads = Literal["text", "integer", "number", "status", "time", "request", "url", "address", "lists"]
 CLF = "%d/%b/%Y:%H:%M:%S %z"
 ISO = "%Y-%m-%dT%H:%M:%S%f%z"
 """Times of access logs, and ISO 8601 with a fraction and a zone where there are any."""
@@ -55,9 +58,10 @@ class Field:
     columns: str | tuple[str, ...]
     """The column it becomes, or several for a value of several parts; empty for none."""
     reads: Reads = "text"
-    """`status` is an integer of three digits, `url` a path and query (and host), `address` `ip:port`."""
+    """`status` is an integer of three digits, `url` a path and query (and host), `address` `ip:port`, `lists` syslog's
+    structured data."""
     format: str = ""
-    """Of a time, in the letters of strftime (`flow.moments`)."""
+    """Of a time, in the letters of strftime (`flow.moments`); of a text, the words it may be, with `|` between."""
     strict: bool = False
     """Whether a line whose value does not fit is not of this layout; else the value goes to `more`."""
     aside: bool = False
@@ -65,7 +69,7 @@ class Field:
     scale: float = 1.0
     """What a number is multiplied with: 0.001 for milliseconds."""
     empty: bool = False
-    """Whether there may be nothing where it stands, as between two quotes there always may."""
+    """Whether there may be nothing where it stands, as between two quotes there always may, and no time."""
     quotes: bool = False
     """Whether it may be in double quotes, and then hold what else would end it."""
     escape: str = ""
@@ -96,11 +100,14 @@ class Maybe:
     pieces: tuple[Piece, ...]
 
 
+@dataclass(frozen=True, slots=True)
 class Blanks:
     """One space or tab, or several."""
 
+    least: int = 1
 
-BLANK = Blanks()
+
+BLANK, PADDING = Blanks(), Blanks(0)
 Piece = bytes | Field | Maybe | Blanks
 
 
@@ -166,7 +173,7 @@ class _Maker:
                     continue
                 self.steps.append((LITERAL, 0, *self._text(piece), 0))
             elif isinstance(piece, Blanks):
-                self.steps.append((BLANKS, 0, 0, 0, 0))
+                self.steps.append((BLANKS, 0, 0, piece.least, 0))
             elif isinstance(piece, Field):
                 before = pieces[place - 1] if place else b""
                 self.steps.append(self._field(piece, before if isinstance(before, bytes) else b"", rest))
@@ -183,15 +190,19 @@ class _Maker:
         self.add(piece.pieces, rest)
         self.steps[here] = (MAYBE, len(self.steps), *text, slot << 32 | self._slot)
 
-    def _field(self, field: Field, before: bytes, rest: Sequence[Piece]) -> tuple[int, int, int, int, int]:
+    def _field(  # noqa: PLR0911 - each says how a field ends
+        self, field: Field, before: bytes, rest: Sequence[Piece]
+    ) -> tuple[int, int, int, int, int]:
         slot, self._slot = self._slot, self._slot + 1
         flags = LAST * all(isinstance(piece, Maybe) for piece in rest) | EMPTY * field.empty
         flags |= ASKED * (field.reads == "request") | OPEN * field.quotes
         following = rest[0] if rest else None
+        if field.reads == "lists":
+            return FIELD, slot, 0, TO_END, flags | LISTS
         if following is None:
             return FIELD, slot, 0, TO_END, flags | EMPTY
         if isinstance(following, Blanks):
-            return FIELD, slot, 0, TO_BLANK, flags
+            return FIELD, slot, 0, TO_BLANK - field.format.count(" ") * (field.reads == "time"), flags
         if isinstance(following, Maybe):
             first = following.pieces[0]
             return FIELD, slot, *self._text(first[:1] if isinstance(first, bytes) else b""), flags
@@ -203,6 +214,8 @@ class _Maker:
                 return FIELD, slot, *self._text(following), (flags | EMPTY | THEN | final) & ~ASKED
             return FIELD, slot, *self._text(following), (flags | QUOTED | EMPTY | THEN) & ~ASKED
         near = NEAREST * (field.reads not in ("text", "request") or len(following) == 1)
+        if field.reads == "time":
+            flags |= field.format.count(chr(following[0])) * PASSED
         return FIELD, slot, *self._text(following), flags | near | THEN | (final if field.reads == "text" else 0)
 
     def _text(self, text: bytes) -> tuple[int, int]:

@@ -25,7 +25,19 @@ from trackway.flow.layout import Field, Layout, States
 from trackway.flow.moments import as_utc, compiled, moments
 from trackway.flow.scanning import GARBLED, GOOD, SHAPELESS, TIMELESS, lines_with, scan
 from trackway.flow.spans import Bytes, Ints, as_array, gather, hashes, line_spans
-from trackway.flow.values import DASHED, HOSTED, MISFIT, PORTED, addresses, integers, numbers, requests, unescaped, urls
+from trackway.flow.values import (
+    DASHED,
+    HOSTED,
+    MISFIT,
+    PORTED,
+    addresses,
+    integers,
+    numbers,
+    one_of,
+    requests,
+    unescaped,
+    urls,
+)
 from trackway.model.event import DECODED, Block, Reason
 from trackway.model.gather import ABSENT
 from trackway.model.schema import Schema
@@ -125,21 +137,34 @@ def share(lines: Sequence[bytes], *layouts: Layout) -> float:
     return table["reason"].null_count / len(table) if len(table) else 0.0
 
 
+def fitting(lines: Lines, layouts: Sequence[Layout]) -> NDArray[np.bool_]:
+    """Which lines have one of the layouts, with values that fit; those in no UTF-8 too."""
+    found = np.zeros(len(lines.starts), dtype=np.bool_)
+    for layout in layouts:
+        left = np.flatnonzero(~found)
+        spans, state = scan(lines.data, lines.starts[left], lines.ends[left], layout)
+        Values(lines, left, spans, state, layout).judge()
+        found[left] = state == GOOD
+    return found
+
+
 def read(lines: Lines, layouts: Sequence[Layout], what: str) -> pa.Table:
     """A row for every line, read by the first layout that it has; refused when it has none."""
     left = np.arange(len(lines.starts))
     timeless = np.zeros(len(left), dtype=np.bool_)
     tables: list[pa.Table] = []
     for number, layout in enumerate(layouts):
-        spans, state = scan(lines.data, lines.starts[left], lines.ends[left], layout)
-        columns = Values(lines, left, spans, state, layout).columns()
-        timeless[left] |= state == TIMELESS
         last = number + 1 == len(layouts)
-        mine = np.ones(len(left), dtype=np.bool_) if last else (state == GOOD) | (state == GARBLED)
-        state[timeless[left] & (state == SHAPELESS)] = TIMELESS
+        spans, state = scan(lines.data, lines.starts[left], lines.ends[left], layout)
+        values = Values(lines, left, spans, state, layout)
+        if not last:
+            values.judge()
+        timeless[left] |= state == TIMELESS
+        mine = np.ones(len(left), dtype=np.bool_) if last else state == GOOD
         if mine.any() or (last and not tables):
-            table = pa.table({**lines.head(left, state, what), **columns})
-            tables.append(table if mine.all() else table.filter(pa.array(mine)))
+            if not mine.all():
+                values = Values(lines, left[mine], np.ascontiguousarray(spans[:, :, mine]), state[mine], layout)
+            tables.append(values.table(timeless, what))
         left = left[~mine]
         if not len(left) and tables:
             break
@@ -164,11 +189,15 @@ class Values:
         self._where: dict[str, Ints] = {}
         self._aside: list[tuple[str, pa.Array]] = []
 
+    def table(self, timeless: Bools, what: str) -> pa.Table:
+        """The events; `timeless` are lines (by number) that are known to be of a layout but for their time."""
+        columns = self.columns()
+        self._state[timeless[self._rows] & (self._state == SHAPELESS)] = TIMELESS
+        return pa.table({**self._lines.head(self._rows, self._state, what), **columns})
+
     def columns(self) -> dict[str, pa.Array]:
         """Time, event and all fields."""
-        for slot, field in enumerate(self._layout.fields):
-            self._take_apart(slot, field)
-        micros = self._time()
+        micros = self.judge()
         self._mark_garbled()
         bad = self._state != GOOD
         found: dict[str, pa.Array] = {}
@@ -180,7 +209,7 @@ class Values:
                     found |= self._text(name, field, bad)
         out: dict[str, pa.Array] = {}
         if micros is not None:
-            out["time"] = pa.array(micros, mask=bad).cast(pa.timestamp("us", "UTC"))
+            out["time"] = pa.array(micros, mask=bad | self._without_time).cast(pa.timestamp("us", "UTC"))
         if self._layout.event:
             out["event"] = pa.repeat(self._layout.event, len(self._rows))
         if self._layout.visitor and "ip" in found:
@@ -188,6 +217,12 @@ class Values:
         out |= found
         out |= {name: pa.repeat(value, len(self._rows)) for name, value in self._layout.constants}
         return {**out, "more": more_column(self._aside, len(self._rows))}
+
+    def judge(self) -> Ints | None:
+        """Marks the lines whose values do not fit; the times."""
+        for slot, field in enumerate(self._layout.fields):
+            self._take_apart(slot, field)
+        return self._time()
 
     def _take_apart(self, slot: int, field: Field) -> None:
         """Numbers, and the parts of a value of several."""
@@ -212,6 +247,8 @@ class Values:
         elif field.reads == "number":
             self._numbers[first] = numbers(self._data, spans, field.scale)
             misfit = self._numbers[first][1]
+        elif field.reads == "text" and field.format:
+            misfit = one_of(self._data, spans, as_array(f"|{field.format}|".encode()), field.format == r"\S")
         if field.strict and misfit is not None:
             self._state[(misfit == MISFIT) & (self._state == GOOD)] = SHAPELESS
 
@@ -222,10 +259,13 @@ class Values:
             return None
         total = np.zeros(len(self._rows), dtype=np.int64)
         lost = np.zeros(len(self._rows), dtype=np.bool_)
+        self._without_time = np.zeros(len(self._rows), dtype=np.bool_)
         local = np.ones(len(self._rows), dtype=np.bool_)
         for slot, format_ in parts:
             micros, zoned = moments(self._data, self._spans[slot], format_, self._lines.block.received_at)
-            lost |= micros == ABSENT
+            absent = (self._spans[slot, 1] < 0) & self._layout.fields[slot].empty
+            self._without_time |= absent
+            lost |= (micros == ABSENT) & ~absent
             total += np.where(micros == ABSENT, 0, micros)
             local &= ~zoned
         self._state[lost & (self._state == GOOD)] = TIMELESS
@@ -277,6 +317,33 @@ Bools = NDArray[np.bool_]
 def visitor(ip: str | None, agent: str | None) -> str:
     """Who it was, as far as address and user agent tell."""
     return hashlib.md5(f"{ip or '-'} {agent or '-'}".encode(), usedforsecurity=False).hexdigest()[:16]
+
+
+def of_somebody(table: pa.Table, *columns: str) -> pa.Table:
+    """The table with an `anonymous_id` where nobody is told: the first of some columns that has a value, else `log`.
+
+    An event is always somebody's; of a log without users it is the thread's or the machine's that wrote it.
+    """
+    none = pa.nulls(table.num_rows, pa.string())
+    told = [table[name].cast(pa.string()) for name in columns if name in table.column_names]
+    given = table["anonymous_id"] if "anonymous_id" in table.column_names else none
+    user = table["user_id"] if "user_id" in table.column_names else none
+    guessed = pc.coalesce(*told, pa.scalar("log")) if told else pa.repeat("log", table.num_rows)
+    ids = pc.if_else(pc.or_(pc.is_valid(given), pc.is_valid(user)), given, guessed)
+    ids = pc.if_else(pc.is_null(table["reason"]), ids, None)
+    if "anonymous_id" in table.column_names:
+        return table.set_column(table.schema.get_field_index("anonymous_id"), "anonymous_id", ids)
+    return table.append_column("anonymous_id", ids)
+
+
+def visitors(ips: pa.Array, agents: pa.Array) -> pa.Array:
+    """Who it was, of columns of address and user agent; null without both."""
+    pairs = pc.binary_join_element_wise(pc.fill_null(ips, "-"), pc.fill_null(agents, "-"), " ").dictionary_encode()
+    names = [
+        hashlib.md5(pair.encode(), usedforsecurity=False).hexdigest()[:16] for pair in pairs.dictionary.to_pylist()
+    ]
+    told = pc.or_(pc.is_valid(ips), pc.is_valid(agents))
+    return pc.if_else(told, pa.array(names, pa.string()).take(pairs.indices), None)
 
 
 def is_utf8(data: bytes) -> bool:

@@ -7,18 +7,21 @@ fields, a date here and an hour there; each gives its part and they are added up
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numba import uint64
 from numpy.typing import NDArray
 
 from trackway.flow.kernels import njit_free
 from trackway.flow.layout import FormatError
-from trackway.flow.spans import Bytes, Ints
+from trackway.flow.spans import Bytes, Ints, text_spans
+from trackway.flow.times import read_times
 from trackway.model.gather import ABSENT, MICROS_A_DAY, day_number
 
 YEAR, MONTH, DAY, HOUR, MINUTE, SECOND, FRACTION, OFFSET, TOLD, HALF = range(10)
@@ -118,6 +121,23 @@ def as_utc(micros: Ints, local: NDArray[np.bool_], zone: str) -> Ints:
     moved = micros.copy()
     moved[places] -= np.array(ahead, dtype=np.int64)[which]
     return moved
+
+
+def times_of(texts: pa.Array, formats: Sequence[str]) -> pa.Array:
+    """The instants of texts in one of some formats, in UTC when they tell no zone; others are read by `flow.times`."""
+    data, spans = text_spans(texts)
+    micros = np.full(len(texts), ABSENT, dtype=np.int64)
+    for format_ in formats:
+        left = np.flatnonzero((micros == ABSENT) & (spans[1] > 0))
+        if len(left):
+            micros[left] = moments(data, spans[:, left], format_, 0)[0]
+    known = micros != ABSENT
+    times = pa.array(np.where(known, micros, 0), mask=~known).cast(pa.timestamp("us", "UTC"))
+    rest = (~known) & (spans[1] > 0)
+    if not rest.any():
+        return times
+    others = read_times(pa.chunked_array([texts.filter(pa.array(rest))])).combine_chunks()
+    return pc.replace_with_mask(times, pa.array(rest), others)
 
 
 @njit_free

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from trackway.flow.detect import Detected
-from trackway.flow.records import Bad, Cut, Cutter, Elements, Headed, Lines, Rows
+from trackway.flow.records import Bad, Cut, Cutter, Elements, Entries, Headed, Lines, Rows
 from trackway.flow.spans import Copies, as_array, line_spans
 from trackway.flow.streams import Stream, open_file
 from trackway.model.event import Reason
@@ -199,6 +199,8 @@ class Text:
 def _cutter(found: Detected, limit: int) -> Cutter:
     if found.form == "rows":
         return Rows(limit, found.headers["delimiter"], int(found.headers["fields"]))
+    if found.form == "entries":
+        return Entries(limit, found.headers.get("format", ""))
     if found.form == "headed":
         return Headed(limit)
     return Elements(limit) if found.form == "elements" else Lines(limit)

@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from trackway.flow.patterns import entries
 from trackway.flow.spans import Bytes, Ints, as_array, join, line_spans
 from trackway.model.event import Reason
 
@@ -182,6 +183,23 @@ class Headed(Lines):
             if line.startswith(self._mark):
                 self._heading = line.decode("utf-8", "replace")
         return replace(cut, starts=cut.starts[~beside], ends=cut.ends[~beside], headers=headers)
+
+
+class Entries(Cutter):
+    """Records are entries of an application log: a line of one of its patterns, and those after it that have none."""
+
+    def __init__(self, limit: int, format_: str) -> None:
+        super().__init__(limit)
+        self._format = format_
+
+    def find(self, data: bytes, *, final: bool) -> Found:
+        """Entries whose end is in sight, which is where the next begins; with `final` the last one too."""
+        array = as_array(data)
+        whole = len(data) if final else data.rfind(b"\n") + 1
+        starts, ends, _ = entries(array, *line_spans(array[:whole]), self._format)
+        if final or not len(starts):
+            return Found(starts, ends, len(data) if final else 0)
+        return Found(starts[:-1], ends[:-1], int(starts[-1]))
 
 
 class Rows(Cutter):

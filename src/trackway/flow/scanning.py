@@ -17,10 +17,12 @@ from trackway.flow.layout import (
     FIELD,
     FINAL,
     LAST,
+    LISTS,
     LITERAL,
     MAYBE,
     NEAREST,
     OPEN,
+    PASSED,
     QUOTED,
     THEN,
     TO_BLANK,
@@ -106,32 +108,40 @@ def _line(  # noqa: C901, PLR0912, PLR0913, PLR0917 - the interpreter
             before = at
             while at < end and (data[at] == 32 or data[at] == 9):
                 at += 1
-            if at == before:
+            if at - before < size:
                 return -1
         step += 1
     return at
 
 
 @njit_free
-def _field_end(  # noqa: PLR0913, PLR0917
+def _field_end(  # noqa: C901, PLR0911, PLR0912, PLR0913, PLR0917 - the ways a field ends
     data: Bytes, at: int, end: int, pool: Bytes, text: int, size: int, flags: int
 ) -> int:
     """Where the field that begins at `at` ends; -1 when what must follow it does not."""
+    if flags & LISTS:
+        return _lists(data, at, end)
     if size == TO_END:
         return end
-    if size == TO_BLANK:
-        while at < end and data[at] != 32 and data[at] != 9:
-            at += 1
+    if size <= TO_BLANK:
+        for word in range(-size):
+            while word > 0 and at < end and (data[at] == 32 or data[at] == 9):
+                at += 1
+            while at < end and data[at] != 32 and data[at] != 9:
+                at += 1
         return at if at < end or flags & LAST else -1
     if flags & FINAL:
         return end - size if _matches(data, max(at, end - size), end, pool, text, size) else -1
     first = pool[text]
     place = _asked(data, at, end) if flags & ASKED else at
+    passed = flags // PASSED
     while True:
         place = _until(data, place, end, first)
         if place == end:
             return end if flags & LAST else -1
-        if flags & QUOTED:
+        if passed > 0:
+            passed -= 1
+        elif flags & QUOTED:
             if not _escaped(data, at, place):
                 return place
         elif flags & NEAREST or _matches(data, place, end, pool, text, size):
@@ -159,6 +169,26 @@ def _closing(data: Bytes, at: int, end: int, pool: Bytes, text: int, size: int) 
         if size > 0 and _matches(data, after, end, pool, text, size):
             return int(np.int64(place))
         place = after
+
+
+@njit_free
+def _lists(data: Bytes, at: int, end: int) -> int:
+    """After a `-`, or after lists such as `[id name="value"]`, whose quoted texts may hold brackets after a backslash;
+    -1 when it is neither."""
+    if at < end and data[at] == 45:
+        return at + 1
+    begin = at
+    while at < end and data[at] == 91:
+        quoted = False
+        at += 1
+        while at < end and (quoted or data[at] != 93):
+            if quoted and data[at] == 92:
+                at += 1
+            elif data[at] == 34:
+                quoted = not quoted
+            at += 1
+        at += 1
+    return at if begin < at <= end else -1
 
 
 @njit_free
@@ -227,3 +257,28 @@ def _matches(data: Bytes, at: int, end: int, pool: Bytes, text: int, size: int) 
         here += uint64(1)
         there += uint64(1)
     return True
+
+
+@njit_free
+def frames(data: Bytes) -> tuple[Ints, Ints]:
+    """Starts and ends of frames, each after its length in digits and a space; the last may be cut.
+
+    What is no frame goes on to the end of its line.
+    """
+    starts = np.empty(len(data) // 2 + 1, dtype=np.int64)
+    ends = np.empty(len(data) // 2 + 1, dtype=np.int64)
+    at, count = 0, 0
+    while at < len(data):
+        place, size = at, 0
+        while place < len(data) and place - at < 9 and 48 <= data[place] <= 57:
+            size = size * 10 + data[place] - 48
+            place += 1
+        if place > at and place < len(data) and data[place] == 32:
+            starts[count] = min(place + 1, len(data))
+            ends[count] = min(place + 1 + size, len(data))
+        else:
+            starts[count], ends[count] = at, _until(data, at, len(data), 10)
+        at = ends[count]
+        at += at < len(data) and data[at] == 10
+        count += ends[count] > starts[count]
+    return starts[:count].copy(), ends[:count].copy()

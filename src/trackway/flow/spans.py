@@ -217,6 +217,14 @@ def gather(data: Bytes, starts: Ints, lengths: Ints, kind: pa.DataType | None = 
     return pa.Array.from_buffers(kind or pa.binary(), len(starts), buffers)
 
 
+def text_spans(texts: pa.Array) -> tuple[Bytes, Ints]:
+    """The bytes of an Arrow array of texts, and starts and lengths in them; nulls and empty texts are of length -1."""
+    edges = np.frombuffer(texts.buffers()[1], dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    lengths = np.diff(edges.astype(np.int64))
+    there = texts.is_valid().to_numpy(zero_copy_only=False) & (lengths > 0)
+    return as_array(texts.buffers()[2] or b""), np.stack([edges[:-1].astype(np.int64), np.where(there, lengths, -1)])
+
+
 def join(data: Bytes, starts: Ints, ends: Ints, *, flat: bool = False) -> tuple[Bytes, Ints, Ints]:
     """The spans one after another, each ended by a newline, and where they are now.
 

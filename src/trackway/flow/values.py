@@ -14,7 +14,7 @@ from numba import uint64
 from numpy.typing import NDArray
 
 from trackway.flow.kernels import njit_free
-from trackway.flow.spans import Bytes, Ints
+from trackway.flow.spans import Bytes, Ints, gather, text_spans
 from trackway.model.gather import POWERS
 
 WELL, MISFIT = 0, 1
@@ -151,6 +151,33 @@ def numbers(data: Bytes, spans: Ints, scale: float) -> tuple[Doubles, States]:
     return values, state
 
 
+@njit_free
+def one_of(data: Bytes, spans: Ints, words: Bytes, any_word: bool) -> States:
+    """MISFIT for what is none of the words, in capitals or not; `words` are in capitals, each between two `|`.
+
+    With `any_word`, for what holds white space or ends with a colon.
+    """
+    state = np.zeros(spans.shape[1], dtype=np.uint8)
+    for row in range(spans.shape[1]):
+        start, length = spans[0, row], spans[1, row]
+        if any_word:
+            state[row] = MISFIT if length > 0 and data[start + length - 1] == 58 else WELL
+            for place in range(start, start + max(length, 0)):
+                state[row] |= MISFIT * (data[place] == 32 or data[place] == 9)
+            continue
+        state[row] = MISFIT
+        for place in range(len(words) - length - 1 if length > 0 else 0):
+            if words[place] != 124 or words[place + length + 1] != 124:
+                continue
+            same = True
+            for offset in range(length):
+                byte = data[start + offset]
+                same = same and (byte - 32 if 97 <= byte <= 122 else byte) == words[place + 1 + offset]
+            if same:
+                state[row] = WELL
+    return state
+
+
 # ── requests, addresses ─────────────────────────────────────────────────────────────────────────────
 
 
@@ -194,6 +221,17 @@ def _word(data: Bytes, at: int, end: int) -> int:
             break
         place += uint64(1)
     return int(np.int64(place))
+
+
+def as_parts(texts: pa.Array, reads: str, count: int) -> list[pa.Array]:
+    """The parts of texts that are requests or urls: as many columns as there are parts."""
+    data, spans = text_spans(texts)
+    parts = np.zeros((count, 2, len(texts)), dtype=np.int64)
+    if reads == "request":
+        requests(data, spans, parts)
+    else:
+        urls(data, spans, parts, False, False)
+    return [gather(data, part[0], part[1], pa.string()) for part in parts]
 
 
 @njit_free

@@ -104,6 +104,14 @@ def tabulate(
     `known` are the kinds of columns as the lake or the codec knows them; `ids` the columns that hold ids.
     """
     cells = read(records.data, records.starts, records.ends, records.defaults)
+    return tabulate_cells(cells, records, known, naming, ids=ids, most=most)
+
+
+def tabulate_cells(  # noqa: PLR0913
+    cells: Cells, records: Records, known: Mapping[str, Kind], naming: Naming, *, ids: Collection[str] = IDS,
+    most: int = MOST_COLUMNS,
+) -> pa.Table:  # fmt: skip
+    """The same for values that were read already, whatever they were written in."""
     made = _Columns(cells, known, frozenset(ids), most)
     made.build(naming)
     reason, detail = made.refusals()
