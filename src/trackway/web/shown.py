@@ -7,8 +7,8 @@ from urllib.parse import quote, urlencode
 
 from markupsafe import Markup
 
+from trackway.model.mismatch import DOUBTFUL
 from trackway.plan.component import Answer
-from trackway.store.columns.verdicts import DOUBTFUL
 from trackway.web import words
 from trackway.web.charts import funnel
 from trackway.web.charts.scale import counted, full, share

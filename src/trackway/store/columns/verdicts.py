@@ -11,11 +11,10 @@ import numpy as np
 
 from trackway.model import inference
 from trackway.model.inference import Sample
+from trackway.model.mismatch import DOUBTFUL
 
 DIGITS = 12
 """Significant digits of the numbers, more than any experiment has and fewer than the order of additions touches."""
-DOUBTFUL = 0.001
-"""A mismatch of the group sizes less likely than this makes an experiment doubtful."""
 DAY = 86_400
 COMPARED = (
     "difference", "low", "high", "p_value", "lift", "lift_low", "lift_high", "always_low", "always_high", "always_p",
