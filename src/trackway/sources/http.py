@@ -5,9 +5,9 @@
     codecs = ["segment", "json"]
     write_keys = ["my-write-key"]
 
-The route of a request chooses the codec (`/v1/batch` is segment, `/v1/events` is json) and the write key the
-source; without keys the path does: every route is also there as `/in/NAME/...`, and `/in/NAME` alone takes
-JSON events. The doors serve it, on the address of the project.
+The route of a request chooses the codec (`/v1/batch` is segment, `/v1/events` is json), or what it holds where two
+share one, and the write key the source; without keys the path does: every route is also there as `/in/NAME/...`, and
+`/in/NAME` alone takes JSON events. The doors serve it, on the address of the project.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Http(Source):
     codecs: list[str] = Field(default=["segment", "json"])
     """Which kinds of payload are answered."""
     write_keys: list[str] = Field(default=[])
-    """Keys of which a sender must show one. Without any the source is open, which is only allowed while the
-    project listens on a loopback address."""
+    """Keys of which a sender must show one, or sign with one: the write key, token, password or secret of each codec.
+    Without any the source is open, which is only allowed while the project listens on a loopback address."""
     max_body: Size | None = None
     """Largest payload, after decompression; that of the project when left out."""
 
