@@ -219,10 +219,10 @@ class Values:
         bad = self._state != GOOD
         found: dict[str, pa.Array] = {}
         for field in self._layout.fields:
-            for name in field.names if field.reads != "time" else ():
+            for name in filter(None, field.names if field.reads != "time" else ()):
                 if name in self._numbers:
                     found[name] = self._number(name, bad)
-                elif name:
+                else:
                     found |= self._text(name, field, bad)
         out: dict[str, pa.Array] = {}
         if micros is not None:
