@@ -61,9 +61,16 @@ def test_lines_without_a_heading_are_refused_and_say_why():
     assert detect_text(b"2020-01-01 00:00:00 10.0.0.1\n") != "w3c"
 
 
+def test_a_field_may_bear_any_name():
+    body = b"#Fields: block raw reason event_id more c-ip Row row\n1 2 3 4 5 10.0.0.1 7 8\n"
+    [row] = W3c().decode([Block(1, "w", 0, "w3c", body, 1)], Schema()).to_pylist()
+    assert (row["block"], row["row"], row["reason"], row["ip"]) == (1, 0, None, "10.0.0.1")
+    assert [row[f"properties.{name}"] for name in ("block", "raw", "reason", "event_id", "more")] == list("12345")
+
+
 PIECES = st.sampled_from(
     [b"#Fields: ", b"#", b"date ", b"time ", b"c-ip", b" ", b"\t", b'"', b"-", b"\n", b"2020-01-01", b"00:00:00",
-     b"x-event ", b"cs(A) ", b"\xff", b"#Fields:\n", b"time-taken ", b"1.5 "]
+     b"x-event ", b"raw ", b"event_id ", b"c-statu ", b"cs(A) ", b"\xff", b"#Fields:\n", b"time-taken ", b"1.5 "]
 )  # fmt: skip
 
 

@@ -62,6 +62,7 @@ def check(name: str, body: bytes, kept: dict[str, str]) -> pa.Table | None:
     assert set(table["block"].to_pylist()) <= {1}
     assert set(table["reason"].to_pylist()) - {None} <= set(Reason)
     for field in table.schema:
+        assert field.name, "a column without a name"
         assert field.name in DECODED.names or field.type in KINDS
         assert field.name not in ENVELOPE or field.type == ARROW[ENVELOPE[field.name]]
     for raw in table["raw"].to_pylist():

@@ -34,7 +34,7 @@ from functools import cache
 
 from trackway.flow.layout import CLF, REQUEST, Field, FormatError, Layout, Maybe, Piece, distinct
 from trackway.flow.lines import LineCodec, share
-from trackway.flow.web import APACHE, APACHE_TIMES, HEADERS, NGINX, PREFIXES, join_targets
+from trackway.flow.web import APACHE, APACHE_TIMES, HEADERS, NGINX, PREFIXES, called, join_targets
 from trackway.plan.component import Likeness
 
 IDENT = Field("ident", aside=True, escape="none")
@@ -165,4 +165,4 @@ def _variable(name: str) -> Field:
             return Field(
                 HEADERS.get(rest.replace("_", "-"), f"{prefix}.{rest}") if start == "http_" else f"{prefix}.{rest}"
             )
-    return Field(name)
+    return called(name)

@@ -28,7 +28,7 @@ from functools import cache
 from trackway.flow.layout import REQUEST, Field, FormatError, Layout, Maybe, Piece, distinct
 from trackway.flow.lines import LineCodec, share
 from trackway.flow.values import PORTED
-from trackway.flow.web import BYTES, MILLIS
+from trackway.flow.web import BYTES, MILLIS, called
 from trackway.plan.component import Likeness
 
 LOCAL = Field("time", "time", "%d/%b/%Y:%H:%M:%S%f")
@@ -119,7 +119,7 @@ def _strict(pieces: Sequence[Piece]) -> list[Piece]:
 
 def _variable(name: str | None, expression: str | None) -> list[Piece]:
     if name is None:
-        return [Field(re.sub(r"\W+", "_", expression or "").strip("_"))]
+        return [called(re.sub(r"\W+", "_", expression or "").strip("_") or "unnamed")]
     if name in ("hr", "hs"):
         return [b"{", FIELDS[name].maybe_empty(), b"}"]
     if name not in FIELDS:

@@ -25,10 +25,10 @@ import numpy as np
 import pyarrow as pa
 
 from trackway.flow.layout import BLANK, Field, Layout, Piece, distinct
-from trackway.flow.lines import LineCodec, Lines, read, share
+from trackway.flow.lines import LineCodec, Lines, read, share, stacked
 from trackway.flow.spans import as_array, line_spans
 from trackway.flow.values import HOSTED
-from trackway.flow.web import HEADERS, MILLIS, SECONDS, W3C
+from trackway.flow.web import HEADERS, MILLIS, SECONDS, W3C, called
 from trackway.model.event import Block
 from trackway.plan.component import Likeness
 
@@ -66,7 +66,7 @@ class W3c(LineCodec):
                 what = "not as many values as #Fields has names" if layout[0].fields else "no line #Fields before it"
                 tables.append(read(lines, layout, what))
                 first += len(rows)
-        return pa.concat_tables(tables, promote_options="default")
+        return stacked(tables)
 
     def recognise(self, lines: Sequence[bytes]) -> Likeness | None:
         """Lines that follow a heading."""
@@ -109,4 +109,4 @@ def _field(name: str, names: frozenset[str]) -> Field:
     if match := HEADER.fullmatch(name):
         prefix = "request_headers" if match[1] == "cs" else "response_headers"
         return Field(HEADERS.get(match[2], f"{prefix}.{match[2].replace('-', '_')}"))
-    return Field(re.sub(r"[^\w.]+", "_", name).strip("_") or "unnamed")
+    return called(re.sub(r"[^\w.]+", "_", name).strip("_") or "unnamed")

@@ -234,8 +234,9 @@ def distinct(pieces: Sequence[Piece]) -> list[Piece]:
         if isinstance(piece, Field) and piece.reads != "time":
             columns: list[str] = []
             for column in piece.names:
-                seen[column] = seen.get(column, 0) + 1
-                columns.append(column if seen[column] == 1 or not column else f"{column}_{seen[column]}")
+                key = column.lower()
+                seen[key] = seen.get(key, 0) + 1
+                columns.append(column if seen[key] == 1 or not column else f"{column}_{seen[key]}")
             found.append(piece.called(*columns))
         else:
             found.append(piece)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from trackway.flow.kernels import njit_free
 from trackway.flow.layout import Field, Layout, States
 from trackway.flow.moments import as_utc, compiled, moments
-from trackway.flow.scanning import GARBLED, GOOD, SHAPELESS, TIMELESS, lines_with, scan
+from trackway.flow.scanning import GARBLED, GOOD, SHAPELESS, TIMELESS, scan
 from trackway.flow.spans import Bytes, Ints, as_array, gather, hashes, line_spans
 from trackway.flow.values import (
     DASHED,
@@ -44,7 +44,6 @@ from trackway.model.schema import Schema
 from trackway.plan.component import Codec
 
 LONGEST_INTEGER = 18
-BACKSLASH = 92
 PLAIN = frozenset({"method", "protocol", "status"})
 """Parts of a request that are never escaped."""
 REASONS = {
@@ -82,7 +81,7 @@ class LineCodec(Codec):
         if len(blocks) == 1:
             return self.table(blocks[0])
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return pa.concat_tables(pool.map(self.table, blocks), promote_options="default")
+            return stacked(list(pool.map(self.table, blocks)))
 
     def table(self, block: Block) -> pa.Table:
         """The events of one block."""
@@ -110,9 +109,12 @@ class Lines:
     @cached_property
     def backslashed(self) -> Ints:
         """The lines in which a backslash stands."""
-        if b"\\" not in self.block.body:
-            return np.zeros(0, dtype=np.int64)
-        return lines_with(self.data, self.starts, self.ends, BACKSLASH)
+        body, places, at = self.block.body, [], -1
+        while (at := body.find(b"\\", at + 1)) >= 0:
+            row = int(np.searchsorted(self.starts, at, "right")) - 1
+            places.append(row)
+            at = max(at, int(self.ends[row]) if row >= 0 else at)
+        return np.array(places, dtype=np.int64)
 
     def head(self, rows: Ints, state: States, what: str) -> dict[str, pa.Array]:
         """The columns of DECODED for some of the lines."""
@@ -126,6 +128,21 @@ class Lines:
             "reason": pa.array(list(REASONS.values()), pa.string()).take(which),
             "detail": pa.array([details[key] for key in REASONS], pa.string()).take(which),
         }
+
+
+def stacked(tables: Sequence[pa.Table]) -> pa.Table:
+    """Tables one below the other; a column that is not of one type in all of them is text."""
+    types: dict[str, pa.DataType] = {}
+    fields = [field for table in tables for field in table.schema]
+    mixed = {field.name for field in fields if types.setdefault(field.name, field.type) != field.type}
+    for name in mixed:
+        tables = [
+            table.set_column(table.schema.get_field_index(name), name, table[name].cast(pa.string()))
+            if name in table.column_names
+            else table
+            for table in tables
+        ]
+    return pa.concat_tables(tables, promote_options="default")
 
 
 def share(lines: Sequence[bytes], *layouts: Layout) -> float:
@@ -170,7 +187,7 @@ def read(lines: Lines, layouts: Sequence[Layout], what: str) -> pa.Table:
             break
     if len(tables) == 1:
         return tables[0]
-    table = pa.concat_tables(tables, promote_options="default")
+    table = stacked(tables)
     return table.take(pc.sort_indices(table["row"])).combine_chunks()
 
 
@@ -202,10 +219,10 @@ class Values:
         bad = self._state != GOOD
         found: dict[str, pa.Array] = {}
         for field in self._layout.fields:
-            for name in field.names if field.reads != "time" else ():
+            for name in filter(None, field.names if field.reads != "time" else ()):
                 if name in self._numbers:
                     found[name] = self._number(name, bad)
-                elif name:
+                else:
                     found |= self._text(name, field, bad)
         out: dict[str, pa.Array] = {}
         if micros is not None:

@@ -19,7 +19,7 @@ from numba import uint64
 from numpy.typing import NDArray
 
 from trackway.flow.kernels import njit_free
-from trackway.flow.layout import FormatError
+from trackway.flow.layout import CLF, FormatError
 from trackway.flow.spans import Bytes, Ints, text_spans
 from trackway.flow.times import read_times
 from trackway.model.gather import ABSENT, MICROS_A_DAY, day_number
@@ -47,6 +47,10 @@ SHORT = {
 MONTHS = np.array(
     [[ord(letter) for letter in name] for name in "jan feb mar apr may jun jul aug sep oct nov dec".split()]  # noqa: SIM905
 )
+MONTH_OF = np.ones(512, dtype=np.int64)
+for _number, _name in enumerate(MONTHS.tolist()):
+    MONTH_OF[[_name[1] + _name[2], _name[1] + _name[2] - 64]] = _number + 1
+"""The month of the sum of the second and third letter of its name, in small letters or in capitals: all differ."""
 DATED, ZONED, YEARLESS = 1, 2, 4
 """What a format holds: a date, a zone or an epoch, a date without its year."""
 
@@ -91,7 +95,7 @@ def moments(data: Bytes, spans: Ints, format_: str, received: int) -> tuple[Ints
     (starts, lengths), (steps, holds) = spans, compiled(format_)
     zoned = np.full(len(starts), bool(holds & ZONED))
     year = _year(received) if holds & YEARLESS else 0
-    return _moments(data, starts, lengths, steps, year, received + MICROS_A_DAY, zoned), zoned
+    return _moments(data, starts, lengths, steps, year, received + MICROS_A_DAY, zoned, format_ == CLF), zoned
 
 
 def _year(micros: int) -> int:
@@ -142,7 +146,7 @@ def times_of(texts: pa.Array, formats: Sequence[str]) -> pa.Array:
 
 @njit_free
 def _moments(  # noqa: PLR0913, PLR0917
-    data: Bytes, starts: Ints, lengths: Ints, steps: Ints, year: int, latest: int, zoned: NDArray[np.bool_]
+    data: Bytes, starts: Ints, lengths: Ints, steps: Ints, year: int, latest: int, zoned: NDArray[np.bool_], clf: bool
 ) -> Ints:
     found = np.empty(len(starts), dtype=np.int64)
     parts = np.zeros(PARTS, dtype=np.int64)
@@ -150,11 +154,47 @@ def _moments(  # noqa: PLR0913, PLR0917
         if row > 0 and _same(data, starts, lengths, row):
             found[row], zoned[row] = found[row - 1], zoned[row - 1]
             continue
-        found[row] = ABSENT
-        if lengths[row] > 0 and _read(data, starts[row], starts[row] + lengths[row], steps, parts):
+        found[row] = _clf(data, starts[row]) if clf and lengths[row] == 26 else ABSENT
+        if found[row] != ABSENT:
+            zoned[row] = True
+        elif lengths[row] > 0 and _read(data, starts[row], starts[row] + lengths[row], steps, parts):
             zoned[row] |= parts[TOLD] != 0
             found[row] = _sum(parts, year, latest)
     return found
+
+
+@njit_free
+def _clf(data: Bytes, start: int) -> int:
+    """A time of access logs in its 26 bytes, as nearly all are written; ABSENT for one to be read step by step."""
+    at = uint64(start)
+    if data[at + uint64(2)] != 47 or data[at + uint64(6)] != 47 or data[at + uint64(11)] != 58:
+        return ABSENT
+    if data[at + uint64(14)] != 58 or data[at + uint64(17)] != 58 or data[at + uint64(20)] != 32:
+        return ABSENT
+    letter = data[at + uint64(4)] + data[at + uint64(5)]
+    month = MONTH_OF[letter]
+    for place in range(3):
+        if data[at + uint64(3 + place)] | 32 != MONTHS[month - 1, place]:
+            return ABSENT
+    sign = data[at + uint64(21)]
+    day, century, year = _pair(data, at), _pair(data, at + uint64(7)), _pair(data, at + uint64(9))
+    hour, minute, second = _pair(data, at + uint64(12)), _pair(data, at + uint64(15)), _pair(data, at + uint64(18))
+    hours, minutes = _pair(data, at + uint64(22)), _pair(data, at + uint64(24))
+    if min(day, century, year, hour, minute, second, hours, minutes) < 0 or sign not in (43, 45):
+        return ABSENT
+    if hour > 23 or minute > 59 or second > 60 or hours > 23 or minutes > 59:
+        return ABSENT
+    days = day_number(century * 100 + year, month, day)
+    ahead = hours * 60 + minutes
+    minute += hour * 60 - (ahead if sign == 43 else -ahead)
+    return ABSENT if days == ABSENT else days * MICROS_A_DAY + (minute * 60 + second) * 1_000_000
+
+
+@njit_free
+def _pair(data: Bytes, at: int) -> int:
+    """The number of two digits, -1 when they are none."""
+    high, low = data[at] - 48, data[at + uint64(1)] - 48
+    return high * 10 + low if 0 <= high <= 9 and 0 <= low <= 9 else -1
 
 
 @njit_free

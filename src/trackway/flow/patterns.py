@@ -18,6 +18,7 @@ from trackway.flow.layout import BLANK, PADDING, Field, FormatError, Layout, Pie
 from trackway.flow.lines import Lines, fitting
 from trackway.flow.moments import DATED, ZONED, compiled
 from trackway.flow.spans import Bytes, Ints, as_array, line_spans
+from trackway.flow.web import called
 from trackway.model.event import Block
 
 LEVELS = (
@@ -99,7 +100,7 @@ def _python(pattern: str) -> list[Piece]:
         elif name == "asctime":
             pieces += dated(DATES[""])
         else:
-            pieces += ([PADDING] if width and not left else []) + [PYTHON.get(name, Field(name))]
+            pieces += ([PADDING] if width and not left else []) + [PYTHON.get(name) or called(name)]
     return [*pieces, *spaced(pattern[at:])]
 
 

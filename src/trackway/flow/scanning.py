@@ -30,12 +30,10 @@ from trackway.flow.layout import (
     Layout,
     States,
 )  # fmt: skip
-from trackway.flow.spans import Bytes, Ints
+from trackway.flow.spans import Bytes, Ints, until
 
 GOOD, SHAPELESS, TIMELESS, GARBLED = range(4)
 """What a line is: of the layout, not of it, of it but for its time, or no text in its encoding."""
-
-ONES, HIGHS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
 
 
 def scan(data: Bytes, starts: Ints, ends: Ints, layout: Layout) -> tuple[Ints, States]:
@@ -136,7 +134,7 @@ def _field_end(  # noqa: C901, PLR0911, PLR0912, PLR0913, PLR0917 - the ways a f
     place = _asked(data, at, end) if flags & ASKED else at
     passed = flags // PASSED
     while True:
-        place = _until(data, place, end, first)
+        place = until(data, place, end, first)
         if place == end:
             return end if flags & LAST else -1
         if passed > 0:
@@ -157,7 +155,7 @@ def _closing(data: Bytes, at: int, end: int, pool: Bytes, text: int, size: int) 
         return -1
     place = at + 1
     while True:
-        place = _until(data, place, end, 34)
+        place = until(data, place, end, 34)
         if place == end:
             return -1
         after = place + 1
@@ -194,47 +192,12 @@ def _lists(data: Bytes, at: int, end: int) -> int:
 @njit_free
 def _asked(data: Bytes, at: int, end: int) -> int:
     """Where the protocol of a request without quotes begins, or the beginning when there is none in sight."""
-    place = _until(data, at, end, 32)
+    place = until(data, at, end, 32)
     while place + 6 < end:
         if data[place + 1] == 72 and data[place + 2] == 84 and data[place + 3] == 84 and data[place + 4] == 80:
             return place + 1
-        place = _until(data, place + 1, end, 32)
+        place = until(data, place + 1, end, 32)
     return at
-
-
-@njit_free
-def _until(data: Bytes, at: int, end: int, byte: int) -> int:
-    place, stop = uint64(at), uint64(end)
-    wanted = uint64(byte) * ONES
-    while place + uint64(8) <= stop:
-        word = (
-            uint64(data[place])
-            | uint64(data[place + uint64(1)]) << uint64(8)
-            | uint64(data[place + uint64(2)]) << uint64(16)
-            | uint64(data[place + uint64(3)]) << uint64(24)
-            | uint64(data[place + uint64(4)]) << uint64(32)
-            | uint64(data[place + uint64(5)]) << uint64(40)
-            | uint64(data[place + uint64(6)]) << uint64(48)
-            | uint64(data[place + uint64(7)]) << uint64(56)
-        ) ^ wanted
-        if (word - ONES) & ~word & HIGHS:
-            break
-        place += uint64(8)
-    while place < stop and data[place] != byte:
-        place += uint64(1)
-    return int(np.int64(place))
-
-
-@njit_free
-def lines_with(data: Bytes, starts: Ints, ends: Ints, byte: int) -> Ints:
-    """The numbers of the lines in which a byte stands."""
-    found = np.empty(len(starts), dtype=np.int64)
-    count = 0
-    for row in range(len(starts)):
-        if _until(data, starts[row], ends[row], byte) < ends[row]:
-            found[count] = row
-            count += 1
-    return found[:count].copy()
 
 
 @njit_free
@@ -277,7 +240,7 @@ def frames(data: Bytes) -> tuple[Ints, Ints]:
             starts[count] = min(place + 1, len(data))
             ends[count] = min(place + 1 + size, len(data))
         else:
-            starts[count], ends[count] = at, _until(data, at, len(data), 10)
+            starts[count], ends[count] = at, until(data, at, len(data), 10)
         at = ends[count]
         at += at < len(data) and data[at] == 10
         count += ends[count] > starts[count]

@@ -13,10 +13,14 @@ import pyarrow as pa
 from numba import njit, uint64
 from numpy.typing import NDArray
 
+from trackway.flow.kernels import njit_free
+
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 
 NEWLINE, RETURN = 10, 13
+ONES, HIGHS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
+"""The lowest and the highest bit of each of eight bytes."""
 REMEMBERED = 1 << 20
 """Records whose copies are surely recognised: the last million. Memory: 48 MB at most."""
 
@@ -28,20 +32,50 @@ def as_array(data: bytes | bytearray | memoryview) -> Bytes:
 
 def line_spans(data: Bytes) -> tuple[Ints, Ints]:
     """Starts and ends of the lines that are not blank, without their `\\n` or `\\r\\n`."""
-    ends = np.flatnonzero(data == NEWLINE)
-    if len(data) and (not len(ends) or ends[-1] != len(data) - 1):
-        ends = np.append(ends, len(data))
-    starts = np.empty_like(ends)
-    starts[:1] = 0
-    starts[1:] = ends[:-1] + 1
-    ends = ends - ((ends > starts) & (data[np.maximum(ends, 1) - 1] == RETURN))
-    suspects = np.flatnonzero((ends == starts) | (data[np.minimum(starts, max(len(data) - 1, 0))] <= 32))
-    if len(suspects):
-        blank = [i for i in suspects if not data[starts[i] : ends[i]].tobytes().strip()]
-        keep = np.ones(len(starts), dtype=bool)
-        keep[blank] = False
-        starts, ends = starts[keep], ends[keep]
-    return starts, ends
+    starts = np.empty(len(data) // 2 + 1, dtype=np.int64)
+    ends = np.empty(len(data) // 2 + 1, dtype=np.int64)
+    count = _line_spans(data, starts, ends)
+    return starts[:count].copy(), ends[:count].copy()
+
+
+@njit_free
+def _line_spans(data: Bytes, starts: Ints, ends: Ints) -> int:
+    at, count, size = 0, 0, len(data)
+    while at < size:
+        stop = until(data, at, size, NEWLINE)
+        end = stop - 1 if stop > at and data[stop - 1] == RETURN else stop
+        first = at
+        while first < end and (data[first] == 32 or 9 <= data[first] <= 13):
+            first += 1
+        if first < end:
+            starts[count], ends[count] = at, end
+            count += 1
+        at = stop + 1
+    return count
+
+
+@njit_free
+def until(data: Bytes, at: int, end: int, byte: int) -> int:
+    """The first place of a byte from `at` on, `end` when it is not there; eight bytes at a time."""
+    place, stop = uint64(at), uint64(end)
+    wanted = uint64(byte) * ONES
+    while place + uint64(8) <= stop:
+        word = (
+            uint64(data[place])
+            | uint64(data[place + uint64(1)]) << uint64(8)
+            | uint64(data[place + uint64(2)]) << uint64(16)
+            | uint64(data[place + uint64(3)]) << uint64(24)
+            | uint64(data[place + uint64(4)]) << uint64(32)
+            | uint64(data[place + uint64(5)]) << uint64(40)
+            | uint64(data[place + uint64(6)]) << uint64(48)
+            | uint64(data[place + uint64(7)]) << uint64(56)
+        ) ^ wanted
+        if (word - ONES) & ~word & HIGHS:
+            break
+        place += uint64(8)
+    while place < stop and data[place] != byte:
+        place += uint64(1)
+    return int(np.int64(place))
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

@@ -14,7 +14,7 @@ from numba import uint64
 from numpy.typing import NDArray
 
 from trackway.flow.kernels import njit_free
-from trackway.flow.spans import Bytes, Ints, gather, text_spans
+from trackway.flow.spans import Bytes, Ints, gather, text_spans, until
 from trackway.model.gather import POWERS
 
 WELL, MISFIT = 0, 1
@@ -185,7 +185,8 @@ def one_of(data: Bytes, spans: Ints, words: Bytes, any_word: bool) -> States:
 def requests(data: Bytes, spans: Ints, parts: Ints) -> None:
     """Method, path, query and protocol of `METHOD target [HTTP/n]` into `parts`; the whole text when it is not that."""
     for row in range(spans.shape[1]):
-        parts[:, 1, row] = -1
+        for part in range(parts.shape[0]):
+            parts[part, 1, row] = -1
         if spans[1, row] >= 0:
             _request(data, spans[0, row], spans[0, row] + spans[1, row], parts, row)
 
@@ -235,14 +236,6 @@ def as_parts(texts: pa.Array, reads: str, count: int) -> list[pa.Array]:
 
 
 @njit_free
-def _until(data: Bytes, at: int, end: int, byte: int) -> int:
-    place, stop = uint64(at), uint64(end)
-    while place < stop and data[place] != byte:
-        place += uint64(1)
-    return int(np.int64(place))
-
-
-@njit_free
 def _is_http(data: Bytes, at: int) -> bool:
     letters = data[at] == 72 and data[at + 1] == 84 and data[at + 2] == 84 and data[at + 3] == 80
     return bool(letters and data[at + 4] == 47)
@@ -251,7 +244,7 @@ def _is_http(data: Bytes, at: int) -> bool:
 @njit_free
 def _target(data: Bytes, at: int, end: int, parts: Ints, first: int, row: int) -> None:  # noqa: PLR0913, PLR0917
     """Path and query, without the question mark."""
-    query = _until(data, at, end, 63)
+    query = until(data, at, end, 63)
     _set(data, parts, first, row, at, query)
     if query < end:
         _set(data, parts, first + 1, row, query + 1, end)
@@ -272,7 +265,8 @@ def urls(data: Bytes, spans: Ints, parts: Ints, dashed: bool, hosted: bool) -> N
     `/` is the host.
     """
     for row in range(spans.shape[1]):
-        parts[:, 1, row] = -1
+        for part in range(parts.shape[0]):
+            parts[part, 1, row] = -1
         if spans[1, row] < 0:
             continue
         end = spans[0, row] + spans[1, row]
@@ -309,7 +303,8 @@ def addresses(data: Bytes, spans: Ints, parts: Ints, ported: bool) -> States:
     """
     state = np.zeros(spans.shape[1], dtype=np.uint8)
     for row in range(spans.shape[1]):
-        parts[:, 1, row] = -1
+        for part in range(parts.shape[0]):
+            parts[part, 1, row] = -1
         if spans[1, row] < 0:
             continue
         at, end = spans[0, row], spans[0, row] + spans[1, row]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from trackway.flow.layout import REQUEST, Field, Piece
 from trackway.flow.values import DASHED
+from trackway.model.documents import property_name
 
 HEADERS: Mapping[str, str] = {"referer": "referrer", "user-agent": "user_agent", "host": "host"}
 """Request headers that have a column of their own."""
@@ -54,24 +55,6 @@ NGINX: Mapping[str, Field] = {
 """Variables of nginx."""
 
 
-def join_targets(pieces: Sequence[Piece]) -> list[Piece]:
-    """The pieces with path and query as one where nothing stands between them: `%U%q`, `$uri$is_args$args`."""
-    found: list[Piece] = []
-    for piece in pieces:
-        before = found[-1] if found else None
-        if piece == b"":
-            continue
-        if isinstance(piece, Field) and isinstance(before, Field):
-            if piece == QUESTION and before.columns == "path":
-                found[-1] = Field(("path", "query", ""), "url")
-                continue
-            if piece.columns == "query" and before.reads == "url":
-                found[-1] = Field(before.columns, "url", DASHED)
-                continue
-        found.append(piece)
-    return found
-
-
 W3C: Mapping[str, Field] = {
     "date": Field("time", "time", "%Y-%m-%d"), "time": Field("time", "time", "%H:%M:%S%f"), "c-ip": Field("ip"),
     "cs-username": Field("user"), "cs-method": Field("method"),
@@ -89,3 +72,33 @@ W3C: Mapping[str, Field] = {
     "sc-range-end": Field("sc_range_end", "integer"),
 }  # fmt: skip
 """Fields of `#Fields`, in small letters."""
+KNOWN: Mapping[str, Field] = {
+    column: Field(column, field.reads, scale=field.scale)
+    for field in (*APACHE.values(), *NGINX.values(), *W3C.values())
+    for column in field.names
+    if field.reads in {"integer", "number", "status"}
+}
+"""Columns that are numbers, and how: a field that comes to be of such a name is read so too."""
+
+
+def called(column: str) -> Field:
+    """A field of a name that only the log knows; one of the envelope's names is a property."""
+    return KNOWN.get(column) or Field(property_name((column,)))
+
+
+def join_targets(pieces: Sequence[Piece]) -> list[Piece]:
+    """The pieces with path and query as one where nothing stands between them: `%U%q`, `$uri$is_args$args`."""
+    found: list[Piece] = []
+    for piece in pieces:
+        before = found[-1] if found else None
+        if piece == b"":
+            continue
+        if isinstance(piece, Field) and isinstance(before, Field):
+            if piece == QUESTION and before.columns == "path":
+                found[-1] = Field(("path", "query", ""), "url")
+                continue
+            if piece.columns == "query" and before.reads == "url":
+                found[-1] = Field(before.columns, "url", DASHED)
+                continue
+        found.append(piece)
+    return found
