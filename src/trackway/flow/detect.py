@@ -113,6 +113,8 @@ def _likest(lines: list[bytes], general: int) -> Detected | None:
         like = codec.recognise(lines) if codec.general == general else None
         if like is not None and like.share > best[0]:
             best = (like.share, Detected(name, like.form, headers=like.headers))
+        if best[0] >= 1:
+            break
     return best[1] if best[0] >= ENOUGH else None
 
 
