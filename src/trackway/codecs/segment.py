@@ -19,8 +19,7 @@ The time of an event is its `timestamp` as given. Segment's servers move it by t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import orjson
@@ -29,10 +28,12 @@ import pyarrow.compute as pc
 
 from trackway.errors import PayloadError
 from trackway.model.cells import Path
+from trackway.model.dialect import put, revealed
 from trackway.model.documents import HIDDEN, IDS, Records, Split, column_or_nulls, property_name, tabulate
 from trackway.model.event import Block, Reason
 from trackway.model.form import PIXEL, unwrapped
-from trackway.model.json_text import Ints, array_items, as_array, complaint, find_member, is_value, skip
+from trackway.model.json_text import as_array, complaint, find_member, is_value, skip
+from trackway.model.parcel import Parcel, opened
 from trackway.model.schema import ARROW, Kind, Schema
 from trackway.model.time import instant
 from trackway.plan.component import Codec, Reply, Request, Taken
@@ -41,7 +42,7 @@ CALLS = {"track": "track", "identify": "identify", "page": "page", "screen": "sc
          "alias": "alias", "t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group",
          "a": "alias"}  # fmt: skip
 """Last part of the path -> type of call; analytics.js uses the single letters."""
-BATCH = as_array(b"batch")
+BATCH = b"batch"
 TYPE, EVENT, ORIGINAL = f"{HIDDEN}type", f"{HIDDEN}event", f"{HIDDEN}originalTimestamp"
 NAMES: dict[str, str | None] = {
     "type": TYPE, "event": EVENT, "messageId": "event_id", "userId": "user_id", "anonymousId": "anonymous_id",
@@ -53,16 +54,6 @@ KINDS: dict[str, Kind] = {
     TYPE: "string", EVENT: "string", "event_id": "string", "user_id": "string", "anonymous_id": "string",
     "previous_id": "string", "group_id": "string", "time": "time", ORIGINAL: "time", "sent_at": "time",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """A payload with many calls."""
-
-    starts: Ints
-    ends: Ints
-    around: dict[str, Any]
-    """What stands beside the calls: `writeKey`, `sentAt`, a `context` for all."""
 
 
 class Segment(Codec):
@@ -96,8 +87,8 @@ class Segment(Codec):
             return user.partition(":")[0]
         try:
             body = request.body if request.method != "GET" else unwrapped(b"", request.query)
-            batch = _opened(body)
-            outer = orjson.loads(body) if batch is None else batch.around
+            batch = opened(body, BATCH)
+            outer = orjson.loads(body) if batch is None else batch.outer
         except (orjson.JSONDecodeError, PayloadError):
             return None
         key = outer.get("writeKey") if isinstance(outer, dict) else None
@@ -105,69 +96,43 @@ class Segment(Codec):
 
     def count(self, body: bytes, headers: Mapping[str, str]) -> int:  # noqa: ARG002
         """The calls in a batch, or 1. Raises PayloadError for what is not JSON."""
-        batch = _opened(body)
+        batch = opened(body, BATCH)
         if batch is not None:
-            return len(batch.starts)
+            return len(batch)
         data = as_array(body)
         if not is_value(data, 0, len(data)):
             raise PayloadError(f"not JSON: {complaint(body)}", hint='send one call, or {"batch": [calls]}')
-        if find_member(data, 0, len(data), BATCH) >= 0:
+        if find_member(data, 0, len(data), as_array(BATCH)) >= 0:
             raise PayloadError("cannot read the batch", hint='send {"batch": [calls]}, in UTF-8')
         return 1
 
     def decode(self, blocks: Sequence[Block], known: Schema) -> pa.Table:
         """One row for every call."""
-        batches = [_opened(block.body) for block in blocks]
+        batches = [opened(block.body, BATCH) for block in blocks]
         records = Records.of(blocks, [_split(*both) for both in zip(blocks, batches, strict=True)])
         table = tabulate(records, {**known.properties, **KINDS}, _name, ids=IDS | {EVENT, "previous_id", "group_id"})
         place = np.searchsorted([block.seq for block in blocks], records.block)
         routed = [CALLS.get(block.headers.get("path", "").rpartition("/")[2]) for block in blocks]
         types = pc.coalesce(pc.utf8_lower(column_or_nulls(table, TYPE)), pa.array(routed, pa.string()).take(place))
         sent = pa.array([None if batch is None else _sent(batch) for batch in batches], ARROW["time"]).take(place)
-        table = _set(table, sent_at=pc.coalesce(column_or_nulls(table, "sent_at", "time"), sent))
+        table = put(table, sent_at=pc.coalesce(column_or_nulls(table, "sent_at", "time"), sent))
         time = pc.coalesce(column_or_nulls(table, "time", "time"), column_or_nulls(table, ORIGINAL, "time"))
-        table = _set(table, time=time, **_named(table, types))
-        return table.drop_columns([name for name in table.column_names if name.startswith(HIDDEN)])
+        table = put(table, time=time, **_named(table, types))
+        return revealed(table)
 
 
-def _set(table: pa.Table, **columns: pa.ChunkedArray) -> pa.Table:
-    """The table with these columns, replaced or added; without those that hold nothing."""
-    for name, column in columns.items():
-        if name in table.column_names:
-            table = table.set_column(table.column_names.index(name), name, column)
-        elif column.null_count < len(column):
-            table = table.append_column(name, column)
-    return table
-
-
-def _opened(body: bytes) -> _Batch | None:
-    """A batch with the places of its calls; None when the payload is none."""
-    data = as_array(body)
-    at = find_member(data, 0, len(data), BATCH)
-    if at < 0:
-        return None
-    starts, ends, after = array_items(data, at, len(data))
-    if after < 0:
-        return None
-    try:
-        around = orjson.loads(body[:at] + b"null" + body[after:])
-    except orjson.JSONDecodeError:
-        return None
-    return _Batch(starts, ends, around) if around["batch"] is None else None
-
-
-def _split(block: Block, batch: _Batch | None) -> Split:
+def _split(block: Block, batch: Parcel | None) -> Split:
     if batch is None:
         data = as_array(block.body)
         first = skip(data, 0, len(data))
         return Split(np.array([first]), np.array([len(data)]))
-    context = batch.around.get("context")
+    context = batch.outer.get("context")
     return Split(batch.starts, batch.ends, {"context": context} if isinstance(context, dict) and context else {})
 
 
-def _sent(batch: _Batch) -> int | None:
+def _sent(batch: Parcel) -> int | None:
     """When a batch was sent by the clock of the sender."""
-    sent = batch.around.get("sentAt")
+    sent = batch.outer.get("sentAt")
     if not isinstance(sent, str):
         return None
     try:

@@ -259,12 +259,10 @@ class Stickiness(Query):
         shown = made.shown or UNGROUPED
         wanted = self._wanted(cell, made.windows if made.some else None, shown, context)
 
-        def of(shard: Shard) -> np.ndarray:
-            return behind.whoever(
-                shard, lambda piece, own, size: self._counts(piece, made, own, size).cells, wanted, shown.place
-            )
+        def counted(piece: Shard, own: np.ndarray, size: int) -> np.ndarray:
+            return self._counts(piece, made, own, size).cells
 
-        return behind.told(behind.members(context.columns_view, of), cell, context)
+        return behind.counted_in(wanted, counted, shown.place, cell, context)
 
     def _wanted(self, cell: Cell, made: Windows | None, shown: Shown, context: Context) -> np.ndarray:
         """Which cells are asked about, as they are counted."""

@@ -49,6 +49,15 @@ def members(view: View, of: Callable[[Shard], np.ndarray]) -> np.ndarray:
         return np.flatnonzero(np.concatenate(list(pool.map(of, view.shards))))
 
 
+def counted_in(
+    wanted: np.ndarray, counted: Callable[[Shard, np.ndarray, int], np.ndarray], place: np.ndarray,
+    cell: Cell, context: Context,
+) -> Listed:  # fmt: skip
+    """Rows, totals and notes of the actors whom any of the cells `wanted` counts; the others as `whoever` has them."""
+    who = members(context.columns_view, lambda shard: whoever(shard, counted, wanted, place))
+    return told(who, cell, context)
+
+
 def told(who: np.ndarray, cell: Cell, context: Context) -> Listed:
     """Rows, totals and notes of some actors of the view, those with the latest event first."""
     view = context.columns_view
