@@ -9,6 +9,7 @@ over columns (`store.columns.masks` walks `tree`), and text for the reference SQ
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Self
 
 from sqlglot import exp
@@ -20,6 +21,8 @@ from trackway.model.written import Written
 
 LONGEST = 10_000
 """Characters in one condition; longer ones are refused."""
+READ = 1_024
+"""Texts whose trees are kept: a page asks the same questions again and again."""
 
 ALLOWED: tuple[type[exp.Expression], ...] = (
     exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.Neg, exp.Tuple,
@@ -86,8 +89,10 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+@lru_cache(READ)
 def parse(text: str) -> exp.Expression:
-    """The checked tree of a condition. Raises ConditionError for what is not one expression of the whitelist."""
+    """The checked tree of a condition, which all conditions of this text share. Raises ConditionError for what is not
+    one expression of the whitelist."""
     if not text.strip():
         raise ConditionError("an empty condition", hint="write one such as event = 'Signed Up', or leave it out")
     found = _dotted_fields(tree(text, "condition", LONGEST, ConditionError, "text stands in 'single quotes'"))

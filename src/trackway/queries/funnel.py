@@ -224,8 +224,8 @@ class Funnel(Query):
         units = [len(table.depth) if there is None else len(there) for there in reached]
         for k, (name, before) in enumerate(zip(self._step_names(), self._before(), strict=True)):
             there = reached[k]
-            whole = None if there is None else median(table.moments[k, there] - table.moments[0, there])
-            last = median(table.moments[k, there] - table.moments[before - 1, there]) if before > 1 else whole
+            whole = None if there is None else median(table.taken(there, 0, k))
+            last = whole if there is None or before <= 1 else median(table.taken(there, before - 1, k))
             actors = units[k] if self.count == "actors" else table.actors(there)
             limits = None if table.bounds is None else orders.least_and_most(table.bounds, k)
             rows.append(
@@ -264,7 +264,7 @@ class Funnel(Query):
     def _totals(self, table: Journeys, context: Context) -> dict[str, Any]:
         """Who converted and how long it took; `open`: those who stopped but may still go on."""
         done = np.flatnonzero(table.depth == len(self.steps))
-        taken = np.sort(table.moments[-1, done] - table.moments[0, done])
+        taken = np.sort(table.taken(done, 0, -1))
         actors = len(table.depth) if self.count == "actors" else table.actors()
         units: dict[str, Any] = {} if self.count == "actors" else {self.count: len(table.depth)}
         totals = units | {

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -34,7 +35,7 @@ from trackway.store.columns.met import same
 from trackway.store.columns.nodes import Nodes, nodes
 from trackway.store.columns.people import Cell as People
 from trackway.store.columns.people import Listed, chosen
-from trackway.store.columns.sankey import MORE, REST, STOP, Cell, Edges, Shown
+from trackway.store.columns.sankey import MORE, REST, STOP, Cell, Edges, Node, Shown
 from trackway.store.columns.sankey_sql import Limits, Source, cut_sql, edges_sql, grouped_sql, nodes_sql
 from trackway.store.columns.view import Shard
 from trackway.store.telling import journey as telling
@@ -229,12 +230,12 @@ class Paths(Query):
         self, shown: Shown, count: int, actors: int, context: Context
     ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
         """Rows, totals and notes of the edges between the nodes shown, however they were counted."""
-        rows = [self._row(cell, count, context) for cell in sorted(self._told(shown), key=sankey.ranking)]
+        label_of = cache(lambda node: self._label(node, context))
+        rows = [self._row(cell, count, label_of) for cell in sorted(self._told(shown), key=sankey.ranking)]
         nodes = [
-            {"step": self._step(k), "node": self._label(node, context), "value": value, "share": value / count,
-             "stopped": stopped}
+            {"step": self._step(k), "node": label_of(node), "value": value, "share": value / count, "stopped": stopped}
             for k, node, value, stopped in sankey.sums(shown.every)
-        ]  # fmt: skip
+        ]
         notes = []
         if shown.hidden:
             notes.append(f"Beyond the {self.top:,} largest nodes of a step, all are together 'other'.")
@@ -246,8 +247,8 @@ class Paths(Query):
         """The edges that are rows: between two anchors, arriving is none."""
         return [cell for cell in shown.rows if not (self._between and cell.far[0] == STOP)]
 
-    def _row(self, cell: Cell, count: int, context: Context) -> dict[str, Any]:
-        near, far = self._label(cell.near, context), self._label(cell.far, context)
+    def _row(self, cell: Cell, count: int, label_of: Callable[[Node], Any]) -> dict[str, Any]:
+        near, far = label_of(cell.near), label_of(cell.far)
         step = self._step(cell.k + 1 if self._backward else cell.k)
         ends = {"from": far, "to": near} if self._backward else {"from": near, "to": far}
         row = {"step": step, **ends, "value": cell.value, "share": cell.value / count}
@@ -304,7 +305,8 @@ class Paths(Query):
         """The edges that are asked about."""
         keys = ("step", "from", "to")
         cell.only(keys)
-        rows = [(self._row(one, 1, context), one) for one in self._told(shown)]
+        label_of = cache(lambda node: self._label(node, context))
+        rows = [(self._row(one, 1, label_of), one) for one in self._told(shown)]
         return chosen(cell, [({key: row[key] for key in keys}, one) for row, one in rows])
 
     def people_by_sql(self, run: Callable[[str], pa.Table], context: Context, cell: People) -> Listed:

@@ -107,9 +107,15 @@ class Table:
         with self._lock:
             if self._open is None:
                 self._open = self.at()
-            else:
+            elif not self._newest(int(self._open.version())):
                 self._open.update_incremental()
             return self._open
+
+    def _newest(self, version: int) -> bool:
+        """Whether a version is still the newest: its own commit stands in the log, so none after it was cleaned away,
+        and the next does not."""
+        log = self.folder / "_delta_log"
+        return (log / f"{version:020}.json").exists() and not (log / f"{version + 1:020}.json").exists()
 
     def version(self) -> int:
         """The newest version, -1 when there is none."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
-from functools import cache
-from itertools import islice
-from typing import Any
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache, partial
+from typing import Any, TypeVar
 
 from trackway.errors import TooLarge
 from trackway.plan.component import Query
@@ -26,40 +24,55 @@ PART = 8
 
 @cache
 def workers() -> ThreadPoolExecutor:
-    """One thread for each core, for all questions of the process: starting them would take longer than some folds."""
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="fold")
+    """A thread for each further core, for all questions of the process: starting them would take longer than some
+    folds, and the one who asks folds too."""
+    return ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="fold")
 
 
-def folded(
-    query: Query, shards: Sequence[Shard], context: Context, limits: Limits, at_once: int | None = None
-) -> Iterator[Any]:
-    """The partial of each shard, in their order; at most `at_once` are folded ahead (default: all).
+T = TypeVar("T")
 
-    Raises Cancelled or TooSlow between two shards.
+
+def in_parallel(jobs: Sequence[Callable[[], T]]) -> list[T]:
+    """What each of some independent jobs gives, in their order; they must let go of the interpreter to gain by it.
+
+    The caller's thread works too, from the other end: asleep it would leave its core to a scheduler that may then run
+    all workers on one. When a job raises, no other is begun.
     """
+    found: dict[int, T] = {}
+    left = deque(range(len(jobs)))
+
+    def work(take: Callable[[], int]) -> None:
+        while (place := _taken(take)) is not None:
+            found[place] = jobs[place]()
+
+    others = min(len(jobs), os.cpu_count() or 1) - 1
+    futures = [workers().submit(work, left.popleft) for _ in range(others)]
+    try:
+        work(left.pop)
+    finally:
+        left.clear()
+        wait([future for future in futures if not future.cancel()])
+    for future in futures:
+        if not future.cancelled():
+            future.result()
+    return [found[place] for place in range(len(jobs))]
+
+
+def _taken(take: Callable[[], int]) -> int | None:
+    try:
+        return take()
+    except IndexError:
+        return None
+
+
+def folded(query: Query, shards: Sequence[Shard], context: Context, limits: Limits) -> list[Any]:
+    """The partial of each shard, in their order. Raises Cancelled or TooSlow between two shards."""
 
     def one(shard: Shard) -> Any:
         limits.check()
         return query.fold(shard, context)
 
-    rest = iter(shards)
-    ahead = len(shards) if at_once is None else at_once
-    waiting: deque[Future[Any]] = deque(workers().submit(one, shard) for shard in islice(rest, ahead))
-    try:
-        while waiting:
-            yield _result(waiting.popleft(), limits)
-            waiting.extend(workers().submit(one, shard) for shard in islice(rest, 1))
-    finally:
-        for future in waiting:
-            future.cancel()
-
-
-def _result(future: Future[Any], limits: Limits) -> Any:
-    try:
-        return future.result(limits.left)
-    except NotYet:
-        limits.check()
-        return future.result()
+    return in_parallel([partial(one, shard) for shard in shards])
 
 
 def merged(query: Query, shards: Sequence[Shard], context: Context, limits: Limits) -> Any:
@@ -68,7 +81,7 @@ def merged(query: Query, shards: Sequence[Shard], context: Context, limits: Limi
     Raises TooLarge when what is counted would not fit however few actors are folded at once.
     """
     if limits.memory is None or not any(shard.end > shard.begin for shard in shards):
-        return query.merge(list(folded(query, shards, context, limits)))
+        return query.merge(folded(query, shards, context, limits))
     fixed, each = growth(query, shards, context)
     room = limits.memory // PART
     if 2 * fixed > limits.memory:
@@ -84,9 +97,9 @@ def merged(query: Query, shards: Sequence[Shard], context: Context, limits: Limi
     ]
     at_once = max(1, min(os.cpu_count() or 1, int(limits.memory / (3 * (fixed + each * actors) + 1))))
     pile = Pile(query, limits.memory, limits.folder)
-    for partial in folded(query, parts, context, limits, at_once):
-        pile.add(partial)
-        del partial
+    for begin in range(0, len(parts), at_once):
+        for table in folded(query, parts[begin : begin + at_once], context, limits):
+            pile.add(table)
     return pile.whole()
 
 

@@ -51,8 +51,13 @@ class Journeys:
         """The rows whose chain has a step, counted from 0; None: all have the first."""
         if step == 0:
             return None
-        deep, moments = np.flatnonzero(self.depth > step), self.moments[step]
-        return deep if moments.min(initial=0) != NEVER else deep[moments[deep] != NEVER]
+        deep = np.flatnonzero(self.depth > step)
+        moments = self.moments[step].take(deep)
+        return deep if moments.min(initial=0) != NEVER else deep[moments != NEVER]
+
+    def taken(self, rows: np.ndarray, since: int, until: int) -> np.ndarray:
+        """Microseconds from one step to another, counted from 0, of rows that have both."""
+        return np.asarray(self.moments[until].take(rows) - self.moments[since].take(rows))
 
     def actors(self, rows: np.ndarray | None = None) -> int:
         """How many actors some rows (all) are of; the rows of one actor stand together."""

@@ -156,7 +156,7 @@ class Sampling:
     def _parts(self, ranges: Sequence[Sequence[Range]], context: Context) -> list[Any]:
         """The partial of each group over these ranges."""
         shards = [Shard(self.view, 0, begin, end) for mine in ranges for begin, end in mine]
-        partials = folded(self.query, shards, context, self.limits)
+        partials = iter(folded(self.query, shards, context, self.limits))
         return [self.query.merge([next(partials) for _ in mine]) for mine in ranges]
 
     def _exact(self) -> Result:

@@ -21,6 +21,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from trackway.plan.component import Query
@@ -62,17 +63,17 @@ class Sample:
     sizes: tuple[int, ...]
     events: int
 
-    @property
+    @cached_property
     def actors(self) -> int:
         """How many were asked."""
         return sum(self.sizes)
 
-    @property
+    @cached_property
     def halves(self) -> list[int]:
         """How many were asked in each half."""
         return [sum(self.sizes[group] for group in half) for half in HALVES]
 
-    @property
+    @cached_property
     def share(self) -> float:
         """How many of all that is."""
         return self.actors / self.population
@@ -250,7 +251,7 @@ class Judge:
 
     def _variance(self, total: float, halves: Sequence[float]) -> float:
         """How much a number of the whole sample varies, by how far the halves are from it."""
-        return (1 - self.sample.share) * sum((part - total) ** 2 for part in halves) / len(halves)
+        return (1 - self.sample.share) * sum([(part - total) ** 2 for part in halves]) / len(halves)
 
     def _weigh(self, key: str, variance: float, least: float) -> None:
         if least:
@@ -282,7 +283,7 @@ def keys(rows: Sequence[Row], labels: frozenset[str]) -> list[tuple[Any, ...]]:
     seen: Counter[tuple[Any, ...]] = Counter()
     found = []
     for row in rows:
-        key = tuple(row.get(name) for name in names)
+        key = tuple(map(row.get, names))
         found.append((*key, seen[key]))
         seen[key] += 1
     return found

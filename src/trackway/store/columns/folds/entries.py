@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from trackway.store.columns.folds.exact import INFINITE, PARTS, put, summed
+from trackway.store.columns.folds.exact import INFINITE, PARTS, added, put, summed
 from trackway.store.columns.folds.reading import lent
 
 EVENTS, SUM, AVERAGE, LOW, HIGH, QUANTILE, DISTINCT = range(7)
@@ -93,6 +93,10 @@ def entries(  # noqa: C901, PLR0913, PLR0917
     parts, known, begins, over, found = lent(room), lent(several), lent(begins), lent(over), lent(found)
     groups, whens, numbers = apart(place, number, ends, size)
     group, when, mine = lent(groups), lent(whens), lent(numbers)
+    if reach == 1 and lead == 0 and kind in {SUM, AVERAGE}:
+        total = int(apiece(group, when, mine, ends, size, kind == AVERAGE, parts, begins, over, found))
+        room[0] = several[0] = len(groups) + len(whens) + len(numbers)
+        return total
     total, start = 0, 0
     for end in ends:
         i, n = start, end
@@ -123,6 +127,32 @@ def entries(  # noqa: C901, PLR0913, PLR0917
             i = j
         start = end
     room[0] = several[0] = len(groups) + len(whens) + len(numbers)  # they are lent until here
+    return total
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def apiece(  # noqa: PLR0913, PLR0917
+    group: np.ndarray, when: np.ndarray, mine: np.ndarray, ends: np.ndarray, size: int, mean: bool,
+    parts: np.ndarray, begins: np.ndarray, over: np.ndarray, found: np.ndarray,
+) -> int:  # fmt: skip
+    """`entries` of sums (or means) of windows of one interval, each event looked at once."""
+    total, i = 0, 0
+    for end in ends:
+        while i < end:
+            start, n, high, low, lost = i, 0, 0.0, 0.0, False
+            while i < end and when[i] == when[start] and group[i] == group[start]:
+                if np.isfinite(mine[i]):
+                    n += 1
+                    high, low, error = added(high, low, mine[i])
+                    lost |= error != 0
+                i += 1
+            value = high + low
+            if lost:
+                value, n = summed(mine, start, i, parts)
+            begins[total] = when[start] * size + group[start]
+            over[total] = begins[total] + size
+            found[total] = value / n if mean and n else value
+            total += np.isfinite(found[total]) and (n > 0 or not mean)
     return total
 
 

@@ -61,7 +61,11 @@ def carried(limbs: np.ndarray) -> np.ndarray:
 def rounded(limbs: np.ndarray, base: int) -> list[float | None]:
     """The number nearest to each sum (rows of limbs); None for one too large to be a number."""
     shift = 32 * base - SCALE
-    return [_nearest(sum(limb << (32 * place) for place, limb in enumerate(row)), shift) for row in limbs.tolist()]
+    whole = limbs[:, 0].tolist()
+    for place in range(1, limbs.shape[1]):
+        if limbs[:, place].any():
+            whole = [low + (high << 32 * place) for low, high in zip(whole, limbs[:, place].tolist(), strict=True)]
+    return [_nearest(one, shift) for one in whole]
 
 
 def _nearest(whole: int, shift: int) -> float | None:
@@ -112,6 +116,17 @@ def nearest(parts: np.ndarray, n: int) -> float:
     return float(high)
 
 
+@njit(cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator]
+def added(high: float, low: float, x: float) -> tuple[float, float, float]:
+    """A sum of two parts and a number more, and what the two parts cannot hold of it."""
+    one = high + x
+    y = one - high
+    error = (high - (one - y)) + (x - y)
+    two = low + error
+    z = two - low
+    return one, two, (low - (two - z)) + (error - z)
+
+
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def summed(number: np.ndarray, first: int, end: int, parts: np.ndarray) -> tuple[float, int]:
     """The number nearest to the sum of `number[first:end]`, and how many of them are finite; others add nothing.
@@ -121,16 +136,10 @@ def summed(number: np.ndarray, first: int, end: int, parts: np.ndarray) -> tuple
     """
     high, low, n, lost = 0.0, 0.0, 0, False
     for i in range(first, end):
-        x = number[i]
-        if np.isfinite(x):
+        if np.isfinite(number[i]):
             n += 1
-            one = high + x
-            y = one - high
-            error = (high - (one - y)) + (x - y)
-            two = low + error
-            z = two - low
-            lost |= (low - (two - z)) + (error - z) != 0
-            high, low = one, two
+            high, low, error = added(high, low, number[i])
+            lost |= error != 0
     if not lost:
         return high + low, n
     m = 0

@@ -20,7 +20,7 @@ from trackway.store.columns.lanes import nothing
 from trackway.store.columns.measures.cells import Cells, refuse
 from trackway.store.columns.measures.flat import Measured
 from trackway.store.columns.measures.frame import Frame
-from trackway.store.columns.measures.made import Grouping, Part, measured, passes, shown
+from trackway.store.columns.measures.made import Grouping, Part, measured, passes, showing
 from trackway.store.columns.measures.reference import Reference, ranking
 from trackway.store.columns.pile import SHARED
 from trackway.store.columns.view import Shard
@@ -216,13 +216,13 @@ class Breakdown:
         return Tables([[table_]], len(present) - len(best))
 
     def _table(self, cells: Cells, keys: Sequence[Key | None], part: Part) -> Table:
-        schema, zone = self.context.schema, self.context.zone
+        shown = showing(part.measure, self.context.schema, self.context.zone)
         interval, group = np.divmod(cells.place, len(keys))
         values = {
-            (i, keys[g]): shown(value, part.measure, schema, zone)
+            (i, keys[g]): shown(value)
             for i, g, value in zip(interval.tolist(), group.tolist(), cells.value, strict=True)
         }
-        return Table(values, shown(cells.total, part.measure, schema, zone), cells.events)
+        return Table(values, shown(cells.total), cells.events)
 
     # ── reference ───────────────────────────────────────────────────────────────────────────────────
 
@@ -246,11 +246,11 @@ class Breakdown:
         return Tables(_rows(tables, len(self.parts)), hidden)
 
     def _by_sql(self, one: Reference, frame: Frame, order: str, run: Callable[[str], pa.Table]) -> Table:
-        schema, zone = self.context.schema, self.context.zone
+        shown = showing(one.measure, self.context.schema, self.context.zone)
         found = one.cells(run, frame.windows(), order, self.top)
         events, total = one.cells(run, [(frame.begin, frame.stop)]).get((0, ()), (0, one.measure.nothing))
-        values = {place: shown(value, one.measure, schema, zone) for place, (_, value) in found.items()}
-        return Table(values, shown(total, one.measure, schema, zone), events)
+        values = {place: shown(value) for place, (_, value) in found.items()}
+        return Table(values, shown(total), events)
 
 
 def _rows(tables: Sequence[Table], width: int) -> list[list[Table]]:

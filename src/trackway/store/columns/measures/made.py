@@ -86,13 +86,13 @@ def _mask(part: Part, context: Context) -> Mask:
     return context.mask([given[0]], given[1] if len(given) > 1 else None)
 
 
-def shown(value: Any, measure: Measure, schema: Schema, zone: str) -> Any:
-    """A value as JSON shows it."""
+def showing(measure: Measure, schema: Schema, zone: str) -> Callable[[Any], Any]:
+    """How JSON shows the values of a measure."""
     if measure.inner.column is None and measure.over is None:
-        return value
+        return lambda value: value
     kind = "number" if measure.inner.column is None else schema[schema.resolve(measure.inner.column)]
     if measure.over is None and measure.inner.name in {"first", "last"}:
-        return label(value, kind, zone)
+        return lambda value: label(value, kind, zone)
     if measure.over is None and kind == "time" and measure.inner.name in {"min", "max"}:
-        return None if value is None else iso(int(value), zone)
-    return plain(value)
+        return lambda value: None if value is None else iso(int(value), zone)
+    return plain

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pyarrow as pa
 
@@ -58,8 +60,10 @@ def ranks(view: View, column: str) -> tuple[np.ndarray, np.ndarray]:
 
 def plain(value: float | None) -> float | None:
     """A number as JSON shows it: whole ones without a point."""
-    if value is None or not np.isfinite(value):
+    if value is None:
         return None
     if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
         return int(value) if value.is_integer() and abs(value) < 1 << 53 else value
     return value if abs(value) < 1 << 53 else float(value)
