@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from trackway.model.cells import TEXT_ESCAPED, Cells
 from trackway.model.json_text import Bytes, Ints, hex4
 from trackway.model.kernels import inlined, kernel, leaf
-from trackway.model.wide import WIDE, copy_wide, fetch
+from trackway.model.wide import WIDE, copy_wide
 
 Bools = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.int32] | Ints
@@ -20,8 +21,8 @@ Offsets = npt.NDArray[np.int32]
 MICROS_A_DAY = 86_400_000_000
 ABSENT = np.iinfo(np.int64).min
 """A time that was not read."""
-AHEAD = 12
-"""Cells whose bytes are asked for before they are read: those of one column lie far apart."""
+NEAR = 1 << 18
+"""Bytes that stay in the nearer caches of a core."""
 POWERS = 10.0 ** np.arange(23)
 DAYS_BEFORE = np.array([0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334], dtype=np.int64)
 
@@ -38,6 +39,27 @@ def text_column(  # noqa: PLR0913, PLR0917
     return pa.Array.from_buffers(
         pa.string(), rows, [valid, pa.py_buffer(offsets), pa.py_buffer(out[:used])], null_count=nulls
     )
+
+
+def text_columns(cells: Cells, firsts: Ints, lasts: Ints, sizes: Ints) -> list[pa.Array]:
+    """Text columns of the cells from each of `firsts` to each of `lasts`, which hold so many bytes."""
+    bases = np.concatenate(([0], np.cumsum(sizes + WIDE)))
+    offsets = np.empty((len(firsts), cells.rows + 1), dtype=np.int32)
+    out = np.empty(int(bases[-1]), dtype=np.uint8)
+    chunk = max(16, cells.rows * NEAR // max(len(cells.data), 1))
+    used = np.zeros(len(firsts), dtype=np.int64)
+    escaped = cells.type == TEXT_ESCAPED
+    copy_columns(
+        cells.data, cells.side, cells.start, cells.end, escaped, cells.row, (firsts.copy(), lasts), chunk, offsets,
+        (bases, used), out,
+    )  # fmt: skip
+    made = []
+    for column, (first, last) in enumerate(zip(firsts.tolist(), lasts.tolist(), strict=True)):
+        valid, nulls = _validity(cells.row[first:last], cells.rows)
+        text = out[bases[column] : bases[column] + used[column]]
+        buffers = [valid, pa.py_buffer(offsets[column]), pa.py_buffer(text)]
+        made.append(pa.Array.from_buffers(pa.string(), cells.rows, buffers, null_count=nulls))
+    return made
 
 
 def binary_column(data: Bytes, start: Ints, end: Ints) -> pa.Array:
@@ -76,7 +98,6 @@ def copy_texts(  # noqa: PLR0913, PLR0917
     used = 0
     filled = 0
     for cell in range(len(start)):
-        fetch(data, max(start[min(cell + AHEAD, len(start) - 1)], 0))
         while filled <= row[cell]:
             offsets[filled] = used
             filled += 1
@@ -88,6 +109,36 @@ def copy_texts(  # noqa: PLR0913, PLR0917
         offsets[filled] = used
         filled += 1
     return used
+
+
+@leaf
+def copy_columns(  # noqa: PLR0913, PLR0917
+    data: Bytes, side: Bytes, start: Ints, end: Ints, escaped: Bools, row: Rows, spans: tuple[Ints, Ints], chunk: int,
+    offsets: Offsets, places: tuple[Ints, Ints], out: Bytes,
+) -> None:  # fmt: skip
+    """Fills offsets and bytes of several text columns, `chunk` rows of all of them at a time: values of one row lie
+    near each other. The places of the next cells move on, and those of the next bytes.
+    """
+    cells, lasts = spans
+    bases, used = places
+    rows = offsets.shape[1] - 1
+    for begin in range(0, rows, chunk):
+        stop = min(begin + chunk, rows)
+        for column in range(len(cells)):
+            cell, to, filled = cells[column], bases[column] + used[column], begin
+            while cell < lasts[column] and row[cell] < stop:
+                while filled <= row[cell]:
+                    offsets[column, filled] = to - bases[column]
+                    filled += 1
+                if start[cell] < 0:
+                    to = copy_text(side, -1 - start[cell], end[cell], escaped[cell], out, to)
+                else:
+                    to = copy_text(data, start[cell], end[cell], escaped[cell], out, to)
+                cell += 1
+            while filled <= stop:
+                offsets[column, filled] = to - bases[column]
+                filled += 1
+            cells[column], used[column] = cell, to - bases[column]
 
 
 @inlined

@@ -57,9 +57,12 @@ def read(data: bytes, starts: Ints, ends: Ints, defaults: Mapping[int, Mapping[s
 
 def _with_lists(cells: Cells, odd: Bools) -> Cells:
     """The cells with every list written in the one way; documents with one that cannot be read are marked odd."""
+    lists = np.flatnonzero(cells.type == ARRAY).tolist()
+    if not lists:
+        return cells.of(~odd[cells.row]) if odd.any() else cells
     side = bytearray()
     start, end = cells.start.copy(), cells.end.copy()
-    for cell in np.flatnonzero(cells.type == ARRAY).tolist():
+    for cell in lists:
         try:
             text = canonical(cells.raw(cell))
         except ValueError:
@@ -68,7 +71,7 @@ def _with_lists(cells: Cells, odd: Bools) -> Cells:
         start[cell], end[cell] = -1 - len(side), len(side) + len(text)
         side += text
     made = replace(cells, side=as_array(bytes(side)), start=start, end=end)
-    return made if not side and not odd.any() else made.of(~odd[made.row])
+    return made.of(~odd[made.row])
 
 
 def _not_utf8(data: bytes, starts: Ints, ends: Ints) -> Bools:

@@ -41,6 +41,21 @@ def specials(_context: Any, data: Any, _at: Any) -> tuple[Any, Callable[..., Any
 
 
 @intrinsic  # type: ignore[untyped-decorator]
+def equal_to(_context: Any, data: Any, _at: Any, _byte: Any) -> tuple[Any, Callable[..., Any]]:
+    """Which bytes from `at` on are one byte."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array, at, byte = arguments
+        found = builder.load(_place(context, builder, signature.args[0], array, at), align=1)
+        one = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), byte, ir.Constant(BITS, 0))
+        lanes = ir.Constant(ir.VectorType(BITS, WIDE), [0] * WIDE)
+        all_ = builder.shuffle_vector(one, ir.Constant(VECTOR, ir.Undefined), lanes)
+        return builder.bitcast(builder.icmp_unsigned("==", found, all_), BITS)
+
+    return types.uint32(data, types.intp, types.uint8), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
 def alike(_context: Any, data: Any, _one: Any, _other: Any) -> tuple[Any, Callable[..., Any]]:
     """Which bytes are the same at two places."""
 
@@ -74,19 +89,3 @@ def lowest(_context: Any, _bits: Any) -> tuple[Any, Callable[..., Any]]:
         return builder.zext(found, ir.IntType(types.intp.bitwidth))
 
     return types.intp(types.uint32), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def fetch(_context: Any, data: Any, _at: Any) -> tuple[Any, Callable[..., Any]]:
-    """Asks for what lies at `at` to be near when it is read soon."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        word = ir.IntType(32)
-        byte = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
-        ask = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
-        begin = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        builder.call(ask, [builder.gep(begin, [arguments[1]]), word(0), word(3), word(1)])
-        return context.get_dummy_value()
-
-    return types.void(data, types.intp), generate
