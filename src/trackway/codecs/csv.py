@@ -23,7 +23,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 from numpy.typing import NDArray
 
 from trackway.flow.detect import detect_text
@@ -31,6 +30,7 @@ from trackway.flow.records import row_spans
 from trackway.flow.spans import Bytes, Ints, as_array, gather
 from trackway.flow.tabular import place, shape
 from trackway.model.event import Block, Reason
+from trackway.model.kernels import kernel, leaf
 from trackway.model.schema import Schema
 from trackway.plan.component import Codec
 
@@ -137,7 +137,7 @@ def _unquoted(body: bytes, spans: Ints, twice: NDArray[np.bool_]) -> Bytes:
     return as_array(body + side) if side else as_array(body)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def fields(  # noqa: PLR0913, PLR0917
     data: Bytes, starts: Ints, ends: Ints, delimiter: int, spans: Ints, counts: Ints
 ) -> NDArray[np.bool_]:
@@ -175,7 +175,7 @@ def fields(  # noqa: PLR0913, PLR0917
     return twice
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@leaf
 def _closing(data: Bytes, at: int, end: int) -> tuple[int, bool]:
     """The place of the closing quote (the end when there is none), and whether a quote stands twice before it."""
     doubled = False

@@ -27,7 +27,6 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 
 from trackway.errors import PayloadError, TrackwayError
 from trackway.model.dialect import Dialect, put, revealed
@@ -48,6 +47,7 @@ from trackway.model.json_text import (
     text_lines,
     value_end,
 )  # fmt: skip
+from trackway.model.kernels import kernel, leaf
 from trackway.model.log_line import as_events, hosts, meant
 from trackway.model.parcel import Parcel, records_of
 from trackway.model.schema import Schema
@@ -231,7 +231,7 @@ def _actions(body: bytes) -> tuple[Ints, Parcel, Parcel]:
     return kinds, Parcel(starts[about], ends[about]), Parcel(first, ends[document])
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def paired(data: Bytes, starts: Ints, ends: Ints) -> tuple[Ints, Ints, Ints]:
     """Actions in lines: what each is (its place in ACTIONS, or BROKEN), and the lines of it and of its document, which
     are one line for an action alone.
@@ -250,7 +250,7 @@ def paired(data: Bytes, starts: Ints, ends: Ints) -> tuple[Ints, Ints, Ints]:
     return kinds[:count], about[:count], document[:count]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@leaf
 def action_at(data: Bytes, at: int, end: int) -> int:
     """Which action a line is, by its first member."""
     at = skip(data, at, end)

@@ -7,7 +7,9 @@ invents is left out, and one that raises costs the records of its block, not the
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 
 from trackway.flow.fuse import OWN, RAW
 from trackway.flow.names import own
+from trackway.model.documents import MOST_COLUMNS
 from trackway.model.event import DECODED, Block, Reason
 from trackway.model.schema import ARROW, ENVELOPE, Schema
 from trackway.plan import registry
@@ -28,6 +31,9 @@ from trackway.store.stretches import keep
 REASON, WHY = OWN + "reason", OWN + "detail"
 FRAME = ("block", "row", RAW, REASON, WHY)
 """DECODED under names that no property can have."""
+
+PART = 8 << 20
+"""Bytes of blocks that are worth a thread of their own."""
 
 log = logging.getLogger(__name__)
 Ints = NDArray[np.int64]
@@ -66,13 +72,42 @@ def decode(blocks: Sequence[Block], known: Mapping[str, Schema]) -> Iterator[Dec
 def _decoded(name: str, blocks: Sequence[Block], known: Schema) -> pa.Table:
     """The codec's table; when it raises, block by block, so that only the block at fault is refused."""
     try:
-        return checked(codec(name).decode(blocks, known))
+        return checked(_together(codec(name), blocks, known))
     except Exception as error:
         log.exception("codec %s failed on blocks %d to %d", name, blocks[0].seq, blocks[-1].seq)
         if len(blocks) == 1:
             return _unread(blocks[0], f"the codec {name} failed: {type(error).__name__}: {error}"[:500])
     tables = [_decoded(name, [block], known) for block in blocks]
     return stacked(tables)
+
+
+def _together(reader: Codec, blocks: Sequence[Block], known: Schema) -> pa.Table:
+    """The codec's table of blocks, read in parts on several cores when there is much.
+
+    What a codec decides over all records it is given, such as the type of a new column, might come out otherwise for a
+    part of them; then it reads them all at once.
+    """
+    parts = _parts(blocks)
+    if len(parts) < 2:
+        return reader.decode(blocks, known)
+    with ThreadPoolExecutor(min(len(parts), os.cpu_count() or 1)) as pool:
+        tables = list(pool.map(lambda part: reader.decode(part, known), parts))
+    names = {name for table in tables for name in table.column_names}
+    fields = {field for table in tables for field in zip(table.schema.names, table.schema.types, strict=True)}
+    if len({name.lower() for name in names}) < len(fields) or len(names) > MOST_COLUMNS:
+        return reader.decode(blocks, known)
+    return pa.concat_tables(tables, promote_options="default")
+
+
+def _parts(blocks: Sequence[Block]) -> list[Sequence[Block]]:
+    """Blocks in stretches of at least PART bytes, the same on every machine."""
+    parts, first, size = [], 0, 0
+    for place, block in enumerate(blocks):
+        size += len(block.body)
+        if size >= PART:
+            parts.append(blocks[first : place + 1])
+            first, size = place + 1, 0
+    return [*parts, blocks[first:]] if first < len(blocks) else parts
 
 
 def checked(table: pa.Table) -> pa.Table:

@@ -40,6 +40,7 @@ from trackway.flow.values import (
 )
 from trackway.model.event import DECODED, Block, Reason
 from trackway.model.gather import ABSENT
+from trackway.model.kernels import leaf
 from trackway.model.schema import Schema
 from trackway.plan.component import Codec
 
@@ -411,7 +412,7 @@ def _groups(data: Bytes, ips: Ints, agents: Ints, mixed: NDArray[np.uint64]) -> 
     return groups, firsts[:count].copy()
 
 
-@njit_free
+@leaf
 def _same(data: Bytes, spans: Ints, one: int, other: int) -> bool:
     if spans[1, one] != spans[1, other]:
         return False

@@ -23,6 +23,7 @@ from trackway.flow.layout import CLF, FormatError
 from trackway.flow.spans import Bytes, Ints, text_spans
 from trackway.flow.times import read_times
 from trackway.model.gather import ABSENT, MICROS_A_DAY, day_number
+from trackway.model.kernels import leaf
 
 YEAR, MONTH, DAY, HOUR, MINUTE, SECOND, FRACTION, OFFSET, TOLD, HALF = range(10)
 """Parts of a time as they are read; those from month to second are two digits each."""
@@ -163,7 +164,7 @@ def _moments(  # noqa: PLR0913, PLR0917
     return found
 
 
-@njit_free
+@leaf
 def _clf(data: Bytes, start: int) -> int:
     """A time of access logs in its 26 bytes, as nearly all are written; ABSENT for one to be read step by step."""
     at = uint64(start)
@@ -190,14 +191,14 @@ def _clf(data: Bytes, start: int) -> int:
     return ABSENT if days == ABSENT else days * MICROS_A_DAY + (minute * 60 + second) * 1_000_000
 
 
-@njit_free
+@leaf
 def _pair(data: Bytes, at: int) -> int:
     """The number of two digits, -1 when they are none."""
     high, low = data[at] - 48, data[at + uint64(1)] - 48
     return high * 10 + low if 0 <= high <= 9 and 0 <= low <= 9 else -1
 
 
-@njit_free
+@leaf
 def _same(data: Bytes, starts: Ints, lengths: Ints, row: int) -> bool:
     """Whether a time is written as the one before it: many lines of a second say the same."""
     if lengths[row] != lengths[row - 1] or lengths[row] <= 0:
@@ -211,7 +212,7 @@ def _same(data: Bytes, starts: Ints, lengths: Ints, row: int) -> bool:
     return True
 
 
-@njit_free
+@leaf
 def _read(data: Bytes, at: int, end: int, steps: Ints, parts: Ints) -> bool:
     """Fills the parts of a time; a year of -1 and a month of 0 are none."""
     parts[:] = 0
@@ -240,7 +241,7 @@ def _read(data: Bytes, at: int, end: int, steps: Ints, parts: Ints) -> bool:
     return at == end and parts[HOUR] < 24 and parts[MINUTE] < 60 and parts[SECOND] <= 60
 
 
-@njit_free
+@leaf
 def _rarer(data: Bytes, at: int, end: int, parts: Ints, what: int) -> int:  # noqa: PLR0911 - one a letter
     """After any other piece of a time; -1 when it is not there."""
     if what in (MONTH_NAME, MONTH_SHORT):
@@ -269,7 +270,7 @@ def _rarer(data: Bytes, at: int, end: int, parts: Ints, what: int) -> int:  # no
     return at + size if value >= 0 else -1
 
 
-@njit_free
+@leaf
 def _digits(data: Bytes, at: int, count: int, end: int) -> int:
     """The number these digits make; -1 when one is no digit."""
     if at + count > end:
@@ -283,7 +284,7 @@ def _digits(data: Bytes, at: int, count: int, end: int) -> int:
     return value
 
 
-@njit_free
+@leaf
 def _month(data: Bytes, at: int, end: int, parts: Ints, whole: bool) -> int:
     """After the name of a month, three letters or `whole`; -1 when it is none."""
     if at + 3 > end:
@@ -301,7 +302,7 @@ def _month(data: Bytes, at: int, end: int, parts: Ints, whole: bool) -> int:
     return at if month else -1
 
 
-@njit_free
+@leaf
 def _fraction(data: Bytes, at: int, end: int, parts: Ints, pointed: bool) -> int:
     """After a fraction of a second; with `pointed` it begins with a point or a comma, or is missing."""
     if pointed:
@@ -315,7 +316,7 @@ def _fraction(data: Bytes, at: int, end: int, parts: Ints, pointed: bool) -> int
     return at if at > first else -1
 
 
-@njit_free
+@leaf
 def _zone(data: Bytes, at: int, end: int, parts: Ints) -> int:
     """After an offset, if there is one."""
     if at >= end:
@@ -338,7 +339,7 @@ def _zone(data: Bytes, at: int, end: int, parts: Ints) -> int:
     return at + size
 
 
-@njit_free
+@leaf
 def _letters(data: Bytes, at: int, end: int, parts: Ints, zone: bool) -> int:
     """After a word: the day of the week, or the name of a zone (UTC and GMT tell the zone, others are not known)."""
     first = at
@@ -349,7 +350,7 @@ def _letters(data: Bytes, at: int, end: int, parts: Ints, zone: bool) -> int:
     return at if at > first else -1
 
 
-@njit_free
+@leaf
 def _half(data: Bytes, at: int, end: int, parts: Ints) -> int:
     """After `AM` or `PM`."""
     if at + 2 > end or data[at] | 32 not in (97, 112) or data[at + 1] | 32 != 109:
@@ -360,7 +361,7 @@ def _half(data: Bytes, at: int, end: int, parts: Ints) -> int:
     return at + 2
 
 
-@njit_free
+@leaf
 def _epoch(data: Bytes, at: int, end: int, parts: Ints, what: int) -> int:
     """After a count of seconds (or less) since 1970."""
     first, value = at, 0
@@ -374,7 +375,7 @@ def _epoch(data: Bytes, at: int, end: int, parts: Ints, what: int) -> int:
     return at
 
 
-@njit_free
+@leaf
 def _sum(parts: Ints, year: int, latest: int) -> int:
     """Microseconds of what was read; ABSENT for a day that does not exist."""
     micros = ((parts[HOUR] * 60 + parts[MINUTE]) * 60 + parts[SECOND]) * 1_000_000 + parts[FRACTION] - parts[OFFSET]

@@ -19,6 +19,7 @@ from trackway.flow.spans import Bytes, Ints, as_array, hashes
 from trackway.model.cells import FALSE, FLOAT, INTEGER, TEXT, TEXT_ESCAPED, TRUE, Cells, Path
 from trackway.model.event import Reason
 from trackway.model.json_text import SPECIAL, number_end
+from trackway.model.kernels import leaf
 
 ODD = 255
 """In place of a type: a text with quotes, backslashes or control characters."""
@@ -66,7 +67,7 @@ def _side(body: bytes, value: Ints, types: Types) -> bytes:
     return bytes(side)
 
 
-@njit_free
+@leaf
 def _tokens(  # noqa: PLR0913, PLR0917
     data: Bytes, starts: Ints, ends: Ints, row: NDArray[np.int32], key: Ints, value: Ints, types: Types, found: Ints
 ) -> int:
@@ -99,14 +100,14 @@ def _tokens(  # noqa: PLR0913, PLR0917
     return count
 
 
-@njit_free
+@leaf
 def _skip(data: Bytes, at: int, end: int) -> int:
     while at < end and (data[at] == 32 or data[at] == 9 or data[at] == 44 or data[at] == 59):
         at += 1
     return at
 
 
-@njit_free
+@leaf
 def _word(data: Bytes, at: int, end: int) -> int:
     """After a key: before a `=`, white space or a quote."""
     while at < end and not (data[at] == 61 or data[at] == 32 or data[at] == 9 or data[at] == 34):
@@ -114,13 +115,13 @@ def _word(data: Bytes, at: int, end: int) -> int:
     return at
 
 
-@njit_free
+@leaf
 def _pair_begins(data: Bytes, at: int, end: int) -> bool:
     stop = _word(data, at, end)
     return stop > at and stop < end and data[stop] == 61
 
 
-@njit_free
+@leaf
 def _text_before(data: Bytes, at: int, end: int) -> int:
     """The end of a text that goes on to the next pair, without white space there."""
     last = at
@@ -133,7 +134,7 @@ def _text_before(data: Bytes, at: int, end: int) -> int:
     return last
 
 
-@njit_free
+@leaf
 def _value(data: Bytes, at: int, end: int, value: Ints, types: Types, cell: int) -> int:  # noqa: PLR0913, PLR0917
     """Fills a value; returns the place after it."""
     if at < end and data[at] == 34:
@@ -160,7 +161,7 @@ def _value(data: Bytes, at: int, end: int, value: Ints, types: Types, cell: int)
     return stop
 
 
-@njit_free
+@leaf
 def _type(data: Bytes, at: int, end: int) -> int:
     """What is written there: a number, a truth value, or a text."""
     stop, whole = number_end(data, at, end)
@@ -198,7 +199,7 @@ def _interned(data: Bytes, key: Ints, hashed: NDArray[np.uint64]) -> tuple[NDArr
     return ids, firsts[:count].copy()
 
 
-@njit_free
+@leaf
 def _equal(data: Bytes, key: Ints, hashed: NDArray[np.uint64], one: int, other: int) -> bool:
     if hashed[one] != hashed[other] or key[1, one] - key[0, one] != key[1, other] - key[0, other]:
         return False

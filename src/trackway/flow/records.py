@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from trackway.flow.patterns import entries
 from trackway.flow.spans import Bytes, Ints, as_array, join, line_spans
 from trackway.model.event import Reason
+from trackway.model.kernels import kernel, leaf
 
 KEPT = 64 * 1024
 """Bytes kept of a record that is too large."""
@@ -299,7 +299,7 @@ def _unclosed(data: bytes) -> int:
     return int(inside[0]) + 1 if 2 * len(inside) > len(places) else 0
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@leaf
 def _element(data: Bytes, at: int, state: Ints) -> int:  # noqa: C901 - one state machine
     """Where the JSON value that began before `at` (or begins there) ends; -1 when not in this data.
 
@@ -333,7 +333,7 @@ def _element(data: Bytes, at: int, state: Ints) -> int:  # noqa: C901 - one stat
     return -1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@leaf
 def _closed(data: Bytes, at: int, depth: int) -> int:
     """The end of an element whose last line, up to `at`, ends with as many brackets as are open; else -1.
 
@@ -350,7 +350,7 @@ def _closed(data: Bytes, at: int, depth: int) -> int:
     return end if depth == 0 else -1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def _elements(data: Bytes, at: int, inside: bool) -> tuple[Ints, Ints, Ints, NDArray[np.bool_], int, bool]:
     """Starts and ends of whole elements, which are broken, which lie inside an array, and where this stopped."""
     starts = np.empty(len(data) // 2 + 1, dtype=np.int64)
@@ -381,7 +381,7 @@ def _elements(data: Bytes, at: int, inside: bool) -> tuple[Ints, Ints, Ints, NDA
     return starts[:rows].copy(), ends[:rows].copy(), odd, within[:rows].copy(), at, inside
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def row_spans(data: Bytes, delimiter: int, fields: int, limit: int, final: bool) -> tuple[Ints, Ints, int]:
     """Starts and ends of CSV rows (blank lines left out), and how much of the data they take up."""
     starts = np.empty(len(data) // 2 + 2, dtype=np.int64)
@@ -404,7 +404,7 @@ def row_spans(data: Bytes, delimiter: int, fields: int, limit: int, final: bool)
     return starts[:rows].copy(), ends[:rows].copy(), min(start, len(data))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@leaf
 def _row(  # noqa: C901, PLR0912, PLR0913, PLR0917 - one state machine
     data: Bytes, start: int, delimiter: int, fields: int, limit: int, final: bool
 ) -> tuple[int, int]:

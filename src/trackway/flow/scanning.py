@@ -31,6 +31,7 @@ from trackway.flow.layout import (
     States,
 )  # fmt: skip
 from trackway.flow.spans import Bytes, Ints, until
+from trackway.model.kernels import leaf
 
 GOOD, SHAPELESS, TIMELESS, GARBLED = range(4)
 """What a line is: of the layout, not of it, of it but for its time, or no text in its encoding."""
@@ -57,14 +58,14 @@ def _scan(  # noqa: PLR0913, PLR0917
     return state
 
 
-@njit_free
+@leaf
 def _absent(spans: Ints, first: int, last: int, row: int) -> None:
     for slot in range(first, last):
         spans[slot, 0, row] = 0
         spans[slot, 1, row] = -1
 
 
-@njit_free
+@leaf
 def _line(  # noqa: C901, PLR0912, PLR0913, PLR0917 - the interpreter
     data: Bytes, at: int, end: int, program: Ints, pool: Bytes, null: int, spans: Ints, row: int
 ) -> int:
@@ -112,7 +113,7 @@ def _line(  # noqa: C901, PLR0912, PLR0913, PLR0917 - the interpreter
     return at
 
 
-@njit_free
+@leaf
 def _field_end(  # noqa: C901, PLR0911, PLR0912, PLR0913, PLR0917 - the ways a field ends
     data: Bytes, at: int, end: int, pool: Bytes, text: int, size: int, flags: int
 ) -> int:
@@ -147,7 +148,7 @@ def _field_end(  # noqa: C901, PLR0911, PLR0912, PLR0913, PLR0917 - the ways a f
         place += 1
 
 
-@njit_free
+@leaf
 def _closing(data: Bytes, at: int, end: int, pool: Bytes, text: int, size: int) -> int:  # noqa: PLR0913, PLR0917
     """The place of the quote that closes the one at `at`: the next before what ends a field, or before the end; -1 when
     the field is in no quotes."""
@@ -169,7 +170,7 @@ def _closing(data: Bytes, at: int, end: int, pool: Bytes, text: int, size: int) 
         place = after
 
 
-@njit_free
+@leaf
 def _lists(data: Bytes, at: int, end: int) -> int:
     """After a `-`, or after lists such as `[id name="value"]`, whose quoted texts may hold brackets after a backslash;
     -1 when it is neither."""
@@ -189,7 +190,7 @@ def _lists(data: Bytes, at: int, end: int) -> int:
     return at if begin < at <= end else -1
 
 
-@njit_free
+@leaf
 def _asked(data: Bytes, at: int, end: int) -> int:
     """Where the protocol of a request without quotes begins, or the beginning when there is none in sight."""
     place = until(data, at, end, 32)
@@ -200,7 +201,7 @@ def _asked(data: Bytes, at: int, end: int) -> int:
     return at
 
 
-@njit_free
+@leaf
 def _escaped(data: Bytes, at: int, place: int) -> bool:
     """Whether an odd number of backslashes stands before a place."""
     first, here = uint64(at), uint64(place)
@@ -209,7 +210,7 @@ def _escaped(data: Bytes, at: int, place: int) -> bool:
     return bool((uint64(place) - here) & uint64(1))
 
 
-@njit_free
+@leaf
 def _matches(data: Bytes, at: int, end: int, pool: Bytes, text: int, size: int) -> bool:  # noqa: PLR0913, PLR0917
     if end - at < size:
         return False

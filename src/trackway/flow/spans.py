@@ -10,17 +10,16 @@ from __future__ import annotations
 import numpy as np
 import orjson
 import pyarrow as pa
-from numba import njit, uint64
+from numba import uint64
 from numpy.typing import NDArray
 
-from trackway.flow.kernels import njit_free
+from trackway.model.kernels import inlined, kernel, leaf
+from trackway.model.wide import WIDE, equal_to, lowest
 
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 
 NEWLINE, RETURN = 10, 13
-ONES, HIGHS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
-"""The lowest and the highest bit of each of eight bytes."""
 REMEMBERED = 1 << 20
 """Records whose copies are surely recognised: the last million. Memory: 48 MB at most."""
 
@@ -38,7 +37,7 @@ def line_spans(data: Bytes) -> tuple[Ints, Ints]:
     return starts[:count].copy(), ends[:count].copy()
 
 
-@njit_free
+@leaf
 def _line_spans(data: Bytes, starts: Ints, ends: Ints) -> int:
     at, count, size = 0, 0, len(data)
     while at < size:
@@ -54,31 +53,21 @@ def _line_spans(data: Bytes, starts: Ints, ends: Ints) -> int:
     return count
 
 
-@njit_free
+@inlined
 def until(data: Bytes, at: int, end: int, byte: int) -> int:
-    """The first place of a byte from `at` on, `end` when it is not there; eight bytes at a time."""
-    place, stop = uint64(at), uint64(end)
-    wanted = uint64(byte) * ONES
-    while place + uint64(8) <= stop:
-        word = (
-            uint64(data[place])
-            | uint64(data[place + uint64(1)]) << uint64(8)
-            | uint64(data[place + uint64(2)]) << uint64(16)
-            | uint64(data[place + uint64(3)]) << uint64(24)
-            | uint64(data[place + uint64(4)]) << uint64(32)
-            | uint64(data[place + uint64(5)]) << uint64(40)
-            | uint64(data[place + uint64(6)]) << uint64(48)
-            | uint64(data[place + uint64(7)]) << uint64(56)
-        ) ^ wanted
-        if (word - ONES) & ~word & HIGHS:
-            break
-        place += uint64(8)
-    while place < stop and data[place] != byte:
-        place += uint64(1)
-    return int(np.int64(place))
+    """The first place of a byte from `at` on, `end` when it is not there."""
+    stop = min(end, len(data) - WIDE)
+    while at < stop:
+        bits = equal_to(data, at, byte)
+        if bits != 0:
+            return min(int(at + lowest(bits)), end)
+        at += WIDE
+    while at < end and data[at] != byte:
+        at += 1
+    return min(at, end)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def hashes(data: Bytes, starts: Ints, ends: Ints) -> NDArray[np.uint64]:
     """A 64-bit hash of every span. Not for secrets: equal bytes give equal hashes, that is all."""
     found = np.empty(len(starts), dtype=np.uint64)
@@ -107,7 +96,7 @@ def hashes(data: Bytes, starts: Ints, ends: Ints) -> NDArray[np.uint64]:
     return found
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@leaf
 def _slot(keys: NDArray[np.uint64], key: int) -> int:
     """Where a key is, or the free place where it belongs; 0 marks a free place."""
     mask = uint64(len(keys) - 1)
@@ -117,7 +106,7 @@ def _slot(keys: NDArray[np.uint64], key: int) -> int:
     return place  # type: ignore[no-any-return]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def _copies(
     found: NDArray[np.uint64],
     keys: NDArray[np.uint64],
@@ -138,7 +127,7 @@ def _copies(
     return result
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@leaf
 def _chain(total: int, found: NDArray[np.uint64]) -> int:
     state = uint64(total)
     for row in range(len(found)):
@@ -147,7 +136,7 @@ def _chain(total: int, found: NDArray[np.uint64]) -> int:
     return state  # type: ignore[no-any-return]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@leaf
 def _refill(
     keys: NDArray[np.uint64], counts: NDArray[np.uint32], to_keys: NDArray[np.uint64], to_counts: NDArray[np.uint32]
 ) -> None:
@@ -228,7 +217,7 @@ def read_copies(header: str, records: int) -> NDArray[np.uint32]:
     return copies
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def _gather(data: Bytes, starts: Ints, offsets: NDArray[np.int32]) -> Bytes:
     out = np.empty(offsets[-1], dtype=np.uint8)
     for row in range(len(starts)):
@@ -269,7 +258,7 @@ def join(data: Bytes, starts: Ints, ends: Ints, *, flat: bool = False) -> tuple[
     return _join(data, starts, offsets, flat), offsets[:-1], offsets[1:] - 1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def _join(data: Bytes, starts: Ints, offsets: Ints, flat: bool) -> Bytes:
     out = np.empty(offsets[-1], dtype=np.uint8)
     for row in range(len(starts)):

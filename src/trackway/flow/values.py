@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from trackway.flow.kernels import njit_free
 from trackway.flow.spans import Bytes, Ints, gather, text_spans, until
 from trackway.model.gather import POWERS
+from trackway.model.kernels import leaf
 
 WELL, MISFIT = 0, 1
 Doubles = NDArray[np.float64]
@@ -181,7 +182,7 @@ def one_of(data: Bytes, spans: Ints, words: Bytes, any_word: bool) -> States:
 # ── requests, addresses ─────────────────────────────────────────────────────────────────────────────
 
 
-@njit_free
+@leaf
 def requests(data: Bytes, spans: Ints, parts: Ints) -> None:
     """Method, path, query and protocol of `METHOD target [HTTP/n]` into `parts`; the whole text when it is not that."""
     for row in range(spans.shape[1]):
@@ -191,7 +192,7 @@ def requests(data: Bytes, spans: Ints, parts: Ints) -> None:
             _request(data, spans[0, row], spans[0, row] + spans[1, row], parts, row)
 
 
-@njit_free
+@leaf
 def _request(data: Bytes, at: int, end: int, parts: Ints, row: int) -> None:
     method = _word(data, at, end)
     stop = end
@@ -212,7 +213,7 @@ def _request(data: Bytes, at: int, end: int, parts: Ints, row: int) -> None:
         _target(data, method + 1, stop, parts, 1, row)
 
 
-@njit_free
+@leaf
 def _word(data: Bytes, at: int, end: int) -> int:
     """After letters, `-` and `_`."""
     place, stop = uint64(at), uint64(end)
@@ -235,13 +236,13 @@ def as_parts(texts: pa.Array, reads: str, count: int) -> list[pa.Array]:
     return [gather(data, part[0], part[1], pa.string()) for part in parts]
 
 
-@njit_free
+@leaf
 def _is_http(data: Bytes, at: int) -> bool:
     letters = data[at] == 72 and data[at + 1] == 84 and data[at + 2] == 84 and data[at + 3] == 80
     return bool(letters and data[at + 4] == 47)
 
 
-@njit_free
+@leaf
 def _target(data: Bytes, at: int, end: int, parts: Ints, first: int, row: int) -> None:  # noqa: PLR0913, PLR0917
     """Path and query, without the question mark."""
     query = until(data, at, end, 63)
@@ -250,14 +251,14 @@ def _target(data: Bytes, at: int, end: int, parts: Ints, first: int, row: int) -
         _set(data, parts, first + 1, row, query + 1, end)
 
 
-@njit_free
+@leaf
 def _set(data: Bytes, parts: Ints, part: int, row: int, start: int, stop: int) -> None:  # noqa: PLR0913, PLR0917
     if stop > start and not (stop == start + 1 and data[start] == 45):
         parts[part, 0, row] = start
         parts[part, 1, row] = stop - start
 
 
-@njit_free
+@leaf
 def urls(data: Bytes, spans: Ints, parts: Ints, dashed: bool, hosted: bool) -> None:
     """Path, query and host of `[scheme://host[:port]]/path[?query]` into `parts`.
 
@@ -275,7 +276,7 @@ def urls(data: Bytes, spans: Ints, parts: Ints, dashed: bool, hosted: bool) -> N
             parts[0, 1, row] = max(parts[0, 1, row] - 1, -1)
 
 
-@njit_free
+@leaf
 def _url(  # noqa: PLR0913, PLR0917
     data: Bytes, at: int, end: int, parts: Ints, path: int, place: int, row: int, hosted: bool
 ) -> None:

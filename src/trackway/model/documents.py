@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from trackway.model.cells import OBJECT, Cells, Path, dumps
+from trackway.model.cells import OBJECT, TEXT, TEXT_ESCAPED, Cells, Grouped, Path, dumps
 from trackway.model.column import Column, json_text
 from trackway.model.event import DECODED, Block, Reason
-from trackway.model.gather import binary_column
+from trackway.model.gather import binary_column, text_columns
 from trackway.model.json_text import Ints
 from trackway.model.scan import read
 from trackway.model.schema import ARROW, ENVELOPE, Kind
@@ -30,6 +30,7 @@ LONGEST_NAME = 255
 IDS = frozenset({"event_id", "event", "user_id", "anonymous_id"})
 """Columns that hold a text or a number; a list or a boolean is no id."""
 RESERVED = frozenset(name.lower() for name in (*ENVELOPE, *DECODED.names))
+TEXTS = 1 << TEXT | 1 << TEXT_ESCAPED
 HIDDEN = "\0"
 """First character of a column that the codec reads and takes out again."""
 
@@ -146,21 +147,36 @@ class _Columns:
             values[name] += int(counts[path])
         groups = sorted(values, key=lambda name: (-values[name], name))
         number = {name: place for place, name in enumerate(groups)}
-        group = np.full(len(self._cells.paths), len(groups) + 1, dtype=np.uint16)
+        group = np.full(len(self._cells.paths), len(groups) + 1, dtype=np.int32)
         for path, name in names.items():
             group[path] = number[name]
         for path in spilled:
             group[path] = len(groups)
-        order = np.argsort(group[self._cells.path], kind="stable")
-        edges = np.searchsorted(group[self._cells.path][order], np.arange(len(groups) + 2)).tolist()
-        cells = self._cells.of(order)
+        found = self._cells.by_group(group, len(groups) + 1)
+        self.columns = self._plain_texts(groups, found)
+        cells, edges = found.cells, found.edges.tolist()
         for place, name in enumerate(groups):
-            self._column(name, cells.of(slice(edges[place], edges[place + 1])))
+            if name not in self.columns:
+                self._column(name, cells.of(slice(edges[place], edges[place + 1])), twice=bool(found.twice[place]))
+        self.columns = {name: self.columns[name] for name in groups if name in self.columns}
         rest = cells.of(slice(edges[-2], edges[-1]))
         for cell in range(len(rest.row)):
             self._put_aside(rest, cell, spilled[int(rest.path[cell])])
         if self._more:
             self.columns["more"] = self._more_column()
+
+    def _plain_texts(self, groups: Sequence[str], found: Grouped) -> dict[str, pa.Array]:
+        """The columns in which there is nothing but texts, one a row: most of what most records hold."""
+        some = [
+            place
+            for place, name in enumerate(groups)
+            if found.types[place] & ~TEXTS == 0
+            and not found.twice[place]
+            and not (name in self._ids and found.empty[place])
+            and self._known.get(name, "string") == "string"
+        ]
+        arrays = text_columns(found.cells, found.edges[some], found.edges[1:][some], found.sizes[some])
+        return {groups[place]: array for place, array in zip(some, arrays, strict=True)}
 
     def _names(self, naming: Naming, counts: Ints) -> tuple[dict[int, str], dict[int, str]]:
         """Path number -> column, and path number -> name in `more` for what gets no column."""
@@ -184,8 +200,8 @@ class _Columns:
                         named[path] = known.get(key, min(names))
         return named, spilled
 
-    def _column(self, name: str, cells: Cells) -> None:
-        cells = self._one_a_row(cells)
+    def _column(self, name: str, cells: Cells, *, twice: bool) -> None:
+        cells = self._one_a_row(cells) if twice else cells
         objects = cells.type == OBJECT
         for cell in np.flatnonzero(objects).tolist():
             self._put_aside(cells, cell, name)
@@ -204,8 +220,6 @@ class _Columns:
     def _one_a_row(self, cells: Cells) -> Cells:
         """The cells without those that share a row with one of a path that sorts before theirs."""
         again = np.flatnonzero(cells.row[1:] == cells.row[:-1]) + 1
-        if not len(again):
-            return cells
         keep = np.ones(len(cells.row), dtype=np.bool_)
         sharing: defaultdict[int, list[int]] = defaultdict(list)
         for cell in sorted({*again.tolist(), *(again - 1).tolist()}):

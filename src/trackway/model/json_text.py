@@ -9,7 +9,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import orjson
-from numba import intp, njit, uint64
+
+from trackway.model.kernels import inlined, kernel, leaf
+from trackway.model.wide import WIDE, lowest, specials
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
@@ -28,7 +30,7 @@ def as_array(data: bytes) -> Bytes:
     return np.frombuffer(data, dtype=np.uint8)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def skip(data: Bytes, at: int, end: int) -> int:
     """The first place that is not white space."""
     while at < end and (data[at] == 32 or data[at] == 10 or data[at] == 13 or data[at] == 9):
@@ -36,7 +38,7 @@ def skip(data: Bytes, at: int, end: int) -> int:
     return at
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def hex4(data: Bytes, at: int) -> int:
     """The value of four hexadecimal digits, -1 when they are none."""
     value = 0
@@ -51,7 +53,7 @@ def hex4(data: Bytes, at: int) -> int:
     return value
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@leaf
 def escape_end(data: Bytes, at: int, end: int) -> tuple[int, int]:
     """After the escape whose backslash is at `at` (-1 when it is none), and ESCAPED or LONE."""
     if at + 1 >= end:
@@ -72,26 +74,43 @@ def escape_end(data: Bytes, at: int, end: int) -> tuple[int, int]:
     return at + 6, LONE
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@inlined
+def plain_end(data: Bytes, at: int, end: int) -> int:
+    """The first place at or after `at` that is no plain byte of a text; `end` or beyond when there is none before."""
+    stop = min(end, len(data) - WIDE)
+    while at < stop:
+        bits = specials(data, at)
+        if bits != 0:
+            return int(at + lowest(bits))
+        at += WIDE
+    while at < end and SPECIAL[data[at]] == 0:
+        at += 1
+    return at
+
+
+@inlined
 def text_end(data: Bytes, at: int, end: int) -> tuple[int, int]:
     """The place of the quote that closes the text beginning at `at` (-1: none), and PLAIN, ESCAPED or LONE."""
+    at = plain_end(data, at, end)
+    if at < end and data[at] == 34:
+        return at, PLAIN
+    return odd_text_end(data, at, end)
+
+
+@leaf
+def odd_text_end(data: Bytes, at: int, end: int) -> tuple[int, int]:
+    """The same from a place on that is no plain byte."""
     holds = PLAIN
-    place, stop = uint64(at), uint64(end)
-    while True:
-        while place < stop and SPECIAL[data[place]] == 0:
-            place += uint64(1)
-        if place >= stop or data[place] < 32:
-            return -1, holds
-        if data[place] == 34:
-            return intp(place), holds
-        at, found = escape_end(data, intp(place), end)
+    while at < end and data[at] == 92:
+        at, found = escape_end(data, at, end)
         holds = max(holds, found)
         if at < 0:
             return -1, holds
-        place = uint64(at)
+        at = plain_end(data, at, end)
+    return (at if at < end and data[at] == 34 else -1), holds
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def digits_end(data: Bytes, at: int, end: int) -> int:
     """After a row of digits."""
     while at < end and 48 <= data[at] <= 57:
@@ -99,7 +118,7 @@ def digits_end(data: Bytes, at: int, end: int) -> int:
     return at
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def number_end(data: Bytes, at: int, end: int) -> tuple[int, bool]:
     """After a number (-1 when it is none), and whether it is an integer."""
     if at < end and data[at] == 45:
@@ -127,7 +146,7 @@ def number_end(data: Bytes, at: int, end: int) -> tuple[int, bool]:
     return at, whole
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def word_end(data: Bytes, at: int, end: int) -> int:
     """After `true`, `false` or `null`; -1 when it is none of them."""
     left = end - at
@@ -140,7 +159,7 @@ def word_end(data: Bytes, at: int, end: int) -> int:
     return -1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def scalar_end(data: Bytes, at: int, end: int) -> int:
     """After a text, number or word; -1 when there is none."""
     if data[at] == 34:
@@ -152,7 +171,7 @@ def scalar_end(data: Bytes, at: int, end: int) -> int:
     return int(word_end(data, at, end))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def member_value(data: Bytes, at: int, end: int) -> int:
     """Where the value begins of the member whose key begins at or after `at`; -1 when there is none."""
     at = skip(data, at, end)
@@ -165,7 +184,7 @@ def member_value(data: Bytes, at: int, end: int) -> int:
     return at + 1 if at < end and data[at] == 58 else -1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@leaf
 def value_end(data: Bytes, at: int, end: int, open_: Bytes) -> int:
     """After the JSON value at or after `at`; -1 when there is none. `open_` is scratch of DEEPEST bytes."""
     depth = 0
@@ -196,7 +215,7 @@ def value_end(data: Bytes, at: int, end: int, open_: Bytes) -> int:
             return at
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def next_value(data: Bytes, at: int, end: int, open_: Bytes, depth: int) -> tuple[int, int]:
     """After a value: closes what closes here; where the next value begins, or the end at depth 0."""
     while depth > 0:
@@ -212,7 +231,7 @@ def next_value(data: Bytes, at: int, end: int, open_: Bytes, depth: int) -> tupl
     return at, depth
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def array_items(data: Bytes, at: int, end: int) -> tuple[Ints, Ints, int]:
     """Starts and ends of the items of the array at or after `at`, and where it ends; -1 when it is no array."""
     open_ = np.empty(DEEPEST, dtype=np.uint8)
@@ -244,7 +263,7 @@ def array_items(data: Bytes, at: int, end: int) -> tuple[Ints, Ints, int]:
         at += 1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def values_in_a_row(data: Bytes, at: int, end: int) -> tuple[Ints, Ints, int]:
     """Starts and ends of JSON values one after another, with or without white space or commas between; and where the
     first begins that is none, or the end.
@@ -270,7 +289,7 @@ def values_in_a_row(data: Bytes, at: int, end: int) -> tuple[Ints, Ints, int]:
         at = after
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def are_objects(data: Bytes, starts: Ints, ends: Ints) -> Bools:
     """Which spans hold one JSON object and nothing else."""
     found = np.zeros(len(starts), dtype=np.bool_)
@@ -280,7 +299,7 @@ def are_objects(data: Bytes, starts: Ints, ends: Ints) -> Bools:
     return found
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def find_member(data: Bytes, at: int, end: int, key: Bytes) -> int:
     """Where the value of a key begins in the object at or after `at`, -1 when not there.
 
@@ -311,14 +330,14 @@ def find_member(data: Bytes, at: int, end: int, key: Bytes) -> int:
         at += 1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def is_value(data: Bytes, at: int, end: int) -> bool:
     """Whether there is one JSON value and nothing else."""
     after = value_end(data, at, end, np.empty(DEEPEST, dtype=np.uint8))
     return bool(after >= 0 and skip(data, after, end) == end)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def text_lines(data: Bytes, at: int, end: int) -> tuple[Ints, Ints]:
     """Starts and ends of the lines that are not blank, without the `\\n` or `\\r\\n` at their end."""
     starts = np.empty(128, dtype=np.int64)

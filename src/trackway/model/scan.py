@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from trackway.model.cells import ARRAY, FALSE, FLOAT, INTEGER, TEXT, TEXT_ESCAPED, TRUE, Bools, Cells, Path, canonical
 from trackway.model.json_text import LONE, PLAIN, Bytes, Ints, as_array, number_end, skip, text_end, value_end, word_end
+from trackway.model.kernels import inlined, kernel, leaf
 from trackway.model.walk import DEEPEST_OBJECT, walk
+from trackway.model.wide import WIDE, alike
 
 DEEPEST_ARRAY = 100
 """Nesting in lists that this pass reads."""
@@ -27,8 +28,8 @@ LONG_NUMBER = 300
 """Bytes from which on a number might be beyond a double."""
 NULL, ODD = -1, -2
 """In place of a cell type: no cell, and a value left to the walk."""
-Slots = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Ints, Ints, Ints, Ints]
-"""The arrays of a table: slots, parent, key_start, key_end, seen, used."""
+Slots = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Ints, Ints, Ints, npt.NDArray[np.int32], Ints]
+"""The arrays of a table: slots, parent, key_start, key_end, seen, after, used."""
 Columns = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Ints, Ints, npt.NDArray[np.uint8]]
 """The arrays of cells: path, row, start, end, type."""
 
@@ -56,9 +57,12 @@ def read(data: bytes, starts: Ints, ends: Ints, defaults: Mapping[int, Mapping[s
 
 def _with_lists(cells: Cells, odd: Bools) -> Cells:
     """The cells with every list written in the one way; documents with one that cannot be read are marked odd."""
+    lists = np.flatnonzero(cells.type == ARRAY).tolist()
+    if not lists:
+        return cells.of(~odd[cells.row]) if odd.any() else cells
     side = bytearray()
     start, end = cells.start.copy(), cells.end.copy()
-    for cell in np.flatnonzero(cells.type == ARRAY).tolist():
+    for cell in lists:
         try:
             text = canonical(cells.raw(cell))
         except ValueError:
@@ -67,7 +71,7 @@ def _with_lists(cells: Cells, odd: Bools) -> Cells:
         start[cell], end[cell] = -1 - len(side), len(side) + len(text)
         side += text
     made = replace(cells, side=as_array(bytes(side)), start=start, end=end)
-    return made if not side and not odd.any() else made.of(~odd[made.row])
+    return made.of(~odd[made.row])
 
 
 def _not_utf8(data: bytes, starts: Ints, ends: Ints) -> Bools:
@@ -94,17 +98,20 @@ class _Table:
     key_end: Ints
     seen: Ints
     """Last row that had the path, to notice a key that comes twice."""
+    after: npt.NDArray[np.int32]
+    """The path that followed last time: the next document has likely the same keys in the same order."""
     used: Ints
 
     @classmethod
     def new(cls) -> _Table:
         return cls(
             np.full(SLOTS, -1, np.int32), np.zeros(MOST_PATHS, np.int32), np.zeros(MOST_PATHS, np.int64),
-            np.zeros(MOST_PATHS, np.int64), np.full(MOST_PATHS, -1, np.int64), np.ones(1, np.int64),
+            np.zeros(MOST_PATHS, np.int64), np.full(MOST_PATHS, -1, np.int64), np.zeros(MOST_PATHS, np.int32),
+            np.ones(1, np.int64),
         )  # fmt: skip
 
     def arrays(self) -> Slots:
-        return self.slots, self.parent, self.key_start, self.key_end, self.seen, self.used
+        return self.slots, self.parent, self.key_start, self.key_end, self.seen, self.after, self.used
 
     def paths(self, data: Bytes) -> list[Path]:
         made: list[Path] = [()]
@@ -114,7 +121,7 @@ class _Table:
         return made
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@inlined
 def same_bytes(data: Bytes, one: int, other: int, length: int) -> bool:
     """Whether the same bytes lie at two places."""
     place = 0
@@ -123,49 +130,88 @@ def same_bytes(data: Bytes, one: int, other: int, length: int) -> bool:
     return place == length
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def find_path(data: Bytes, at: int, end: int, above: int, row: int, table: Slots) -> int:  # noqa: PLR0913, PLR0917
-    """The path of a key below `above`; -1 when it comes twice in this row, or there are too many."""
-    slots, parent, key_start, key_end, seen, used = table
+@leaf
+def find_path(data: Bytes, at: int, end: int, above: int, table: Slots) -> int:
+    """The path of a key below `above`; -1 when there are too many."""
+    slots, parent, key_start, key_end, _, _, used = table
     mixed = np.uint64(14695981039346656037) ^ np.uint64(above)
     for place in range(at, end):
         mixed = (mixed ^ np.uint64(data[place])) * np.uint64(1099511628211)
     slot = np.int64((mixed ^ (mixed >> np.uint64(29))) & np.uint64(SLOTS - 1))
     path = slots[slot]
     while path >= 0:
-        alike = parent[path] == above and key_end[path] - key_start[path] == end - at
-        if alike and same_bytes(data, key_start[path], at, end - at):
-            twice = seen[path] == row
-            seen[path] = row
-            return -1 if twice else path
+        alike_ = parent[path] == above and key_end[path] - key_start[path] == end - at
+        if alike_ and same_bytes(data, key_start[path], at, end - at):
+            return int(path)
         slot = (slot + 1) & (SLOTS - 1)
         path = slots[slot]
     if used[0] == MOST_PATHS:
         return -1
     path = np.int32(used[0])
     used[0] += 1
-    slots[slot], parent[path], key_start[path], key_end[path], seen[path] = path, above, at, end, row
+    slots[slot], parent[path], key_start[path], key_end[path] = path, above, at, end
     return int(path)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def read_key(data: Bytes, at: int, end: int, above: int, row: int, table: Slots) -> tuple[int, int]:  # noqa: PLR0913, PLR0917
-    """The path of the key at `at` and where its value begins; -1 when odd."""
+@inlined
+def is_expected(data: Bytes, at: int, above: int, path: int, table: Slots) -> bool:
+    """Whether the key beginning at `at`, with its quote, is that of a path that is known, below the same."""
+    _, parent, key_start, key_end, _, _, _ = table
+    start, size = key_start[path], key_end[path] - key_start[path] + 1
+    if path == 0 or parent[path] != above or size >= WIDE or max(at, start) + WIDE > len(data):
+        return False
+    bits = np.uint64((1 << size) - 1)
+    return (np.uint64(alike(data, at, start)) & bits) == bits
+
+
+@inlined
+def read_key(  # noqa: PLR0913, PLR0917
+    data: Bytes, at: int, end: int, above: int, row: int, last: int, table: Slots
+) -> tuple[int, int]:
+    """The path of the key at `at`, which follows that of `last`, and where its value begins; -1 when odd: no plain key,
+    or one that comes twice in this row.
+    """
+    _, _, key_start, key_end, seen, after, _ = table
     if at >= end or data[at] != 34:
         return -1, at
-    close, holds = text_end(data, at + 1, end)
-    if close < 0 or holds != PLAIN:
-        return -1, at
-    path = find_path(data, at + 1, close, above, row, table)
-    at = skip(data, close + 1, end)
-    if at >= end or data[at] != 58:
+    at += 1
+    path = np.int64(after[last])
+    if is_expected(data, at, above, path, table):
+        at += key_end[path] - key_start[path]
+    else:
+        close, holds = text_end(data, at, end)
+        if close < 0 or holds != PLAIN:
+            return -1, at
+        path = find_path(data, at, close, above, table)
+        if path < 0:
+            return -1, at
+        after[last] = path
+        at = close
+    twice = seen[path] == row
+    seen[path] = row
+    at = skip(data, at + 1, end)
+    if at >= end or data[at] != 58 or twice:
         return -1, at
     at = skip(data, at + 1, end)
     return (path if at < end else -1), at
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def read_value(data: Bytes, at: int, end: int, open_: Bytes) -> tuple[int, int, int, int]:  # noqa: PLR0911
+@inlined
+def read_number(data: Bytes, at: int, end: int) -> tuple[int, int, int, int]:
+    """Start, end and type of the number at `at`, and where it ends."""
+    close, whole = number_end(data, at, end)
+    if close < 0 or close - at > LONG_NUMBER:
+        return at, at, ODD, at
+    if whole:
+        return at, close, INTEGER, close
+    for place in range(at, close):
+        if data[place] | 32 == 101 and close - place > 3:
+            return at, at, ODD, at
+    return at, close, FLOAT, close
+
+
+@inlined
+def read_value(data: Bytes, at: int, end: int, open_: Bytes) -> tuple[int, int, int, int]:
     """Start, end and type of the value at `at` that is no object, and where it ends."""
     byte = data[at]
     if byte == 34:
@@ -173,36 +219,30 @@ def read_value(data: Bytes, at: int, end: int, open_: Bytes) -> tuple[int, int, 
         if close < 0 or holds == LONE:
             return at, at, ODD, at
         return at + 1, close, (TEXT if holds == PLAIN else TEXT_ESCAPED), close + 1
+    if byte == 45 or 48 <= byte <= 57:
+        return read_number(data, at, end)
     if byte == 91:
         close = value_end(data, at, end, open_)
         return at, close, (ARRAY if close >= 0 else ODD), close
-    if byte == 45 or 48 <= byte <= 57:
-        close, whole = number_end(data, at, end)
-        if close < 0 or close - at > LONG_NUMBER:
-            return at, at, ODD, at
-        for place in range(at, close):
-            if data[place] | 32 == 101 and close - place > 3:
-                return at, at, ODD, at
-        return at, close, (INTEGER if whole else FLOAT), close
     close = word_end(data, at, end)
     kind = ODD if close < 0 else (TRUE if byte == 116 else FALSE if byte == 102 else NULL)
     return at, close, kind, close
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@leaf
 def read_document(  # noqa: C901, PLR0913, PLR0917
     data: Bytes, at: int, end: int, row: int, count: int, open_: Bytes, above: Ints, table: Slots, cells: Columns
 ) -> int:
     """The cells of one document, from cell `count` on; how many there are then, -1 when the document is odd."""
     path_of, row_of, start_of, end_of, type_of = cells
-    depth, above[0] = 0, 0
+    depth, above[0], path = 0, 0, 0
     if at >= end or data[at] != 123:
         return -1
     at = skip(data, at + 1, end)
     closing = at < end and data[at] == 125
     while True:
         if not closing:
-            path, at = read_key(data, at, end, above[depth], row, table)
+            path, at = read_key(data, at, end, above[depth], row, path, table)
             if path < 0:
                 return -1
             if data[at] == 123:
@@ -232,7 +272,7 @@ def read_document(  # noqa: C901, PLR0913, PLR0917
         at = skip(data, at + 1, end)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def scan(data: Bytes, starts: Ints, ends: Ints, odd: Bools, table: Slots, cells: Columns) -> int:  # noqa: PLR0913, PLR0917
     """Fills the cells of all documents not yet marked `odd`, marks those that are; returns how many cells."""
     open_ = np.empty(DEEPEST_ARRAY, dtype=np.uint8)
