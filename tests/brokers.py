@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pwd
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,14 +23,16 @@ from servers import free_port, wait_for
 class Server:
     """A process that listens on a port."""
 
-    def __init__(self, command: list[str], port: int, log: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, command: list[str], port: int, log: Path, as_user: Mapping[str, Any] | None = None, data: Path | None = None
+    ) -> None:
         self.command, self.port, self.log = command, port, log
-        self.environment = {**os.environ, **(environment or {})}
+        self.as_user, self.data = as_user or {}, data
         self.start()
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env=self.environment)
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, cwd=self.data, **self.as_user)
         wait_for(self.port)
 
     def kill(self) -> None:
@@ -37,6 +43,8 @@ class Server:
         """Nothing it holds is needed any more."""
         if self.process.poll() is None:
             self.kill()
+        if self.data is not None:
+            shutil.rmtree(self.data, ignore_errors=True)
 
 
 def tansu(place: Path) -> Server:
@@ -78,7 +86,30 @@ def nats(place: Path) -> Server:
     return Server(command, port, place / "nats.log")
 
 
-def until(what: str, condition, seconds: float = 30.0) -> None:
+def postgres(place: Path) -> Server:
+    """A PostgreSQL with the user and database `shop`; its tools run as somebody who is not root."""
+    tools = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
+    if tools is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    user = pwd.getpwnam("postgres") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
+    data = Path(tempfile.mkdtemp(prefix="trackway-postgres-"))
+    os.chown(data, user.pw_uid, user.pw_gid)
+    secret = data / "secret"
+    secret.write_text("secret")
+    os.chown(secret, user.pw_uid, user.pw_gid)
+    as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if os.getuid() == 0 else {}
+    subprocess.run(
+        [tools / "initdb", "-D", data / "d", "-U", "shop", "-A", "scram-sha-256", "--pwfile", secret, "--no-sync"],
+        check=True, capture_output=True, cwd=data, **as_user,
+    )  # fmt: skip
+    port = free_port()
+    settings = ["listen_addresses=127.0.0.1", f"unix_socket_directories={data}", "fsync=off", "max_connections=20"]
+    command = [str(tools / "postgres"), "-D", str(data / "d"), "-p", str(port),
+               *(part for setting in settings for part in ("-c", setting))]  # fmt: skip
+    return Server(command, port, place / "postgres.log", as_user=as_user, data=data)
+
+
+def until(what: str, condition: Callable[[], Any], seconds: float = 30.0) -> None:
     """Wait for something to become true."""
     end = time.monotonic() + seconds
     while not condition():

@@ -111,24 +111,30 @@ class Puller(Source):
     def prove(self, name: str) -> Iterator[Finding]:
         """What `examine` finds, and one record, which stays where it is."""
         yield from self.examine()
-        until = time.monotonic() + LOOK
-        with closing(self.connect(name, {})) as session:
-            seen: Sequence[Payload] = ()
-            while not seen and time.monotonic() < until:
-                fetched = session.fetch(1, WAIT)
-                seen = fetched.payloads
-                if not seen and fetched.lag == 0:
-                    break
+        seen = self.look(name).payloads
         if seen:
             yield Finding("look", "one record was seen, and left where it is", seen[0])
         else:
             yield Finding("look", "there is no record to see; send one and try again")
 
+    def look(self, name: str) -> Fetched:
+        """One record, without taking it, after a little patience. Raises SourceError."""
+        until = time.monotonic() + LOOK
+        with closing(self.connect(name, {})) as session:
+            fetched = Fetched()
+            while not fetched.payloads and time.monotonic() < until:
+                fetched = session.fetch(1, WAIT)
+                if fetched.lag == 0:
+                    break
+        return fetched
+
     # ── for those who are made of messages ──────────────────────────────────────────────────────────
 
-    def packed(self, name: str, messages: Sequence[Message], cursors: Mapping[str, str]) -> list[Payload]:
-        """Messages as payloads of this source, the cursors with the last."""
-        made = list(payloads(name, self.codec, self._reader(), self._told(), messages))
+    def packed(
+        self, name: str, messages: Sequence[Message], cursors: Mapping[str, str], **told: str
+    ) -> list[Payload]:
+        """Messages as payloads of this source, the cursors with the last; `told` is what the codec is told besides."""
+        made = list(payloads(name, self.codec, self._reader(), {**self._told(), **told}, messages))
         return [*made[:-1], replace(made[-1], cursors=cursors)] if made else []
 
     def _reader(self) -> Codec:
