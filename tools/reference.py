@@ -25,6 +25,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from trackway.model.secret import Secret
 from trackway.plan import registry
 from trackway.plan.component import Component, Contract, Query, Source, Transform
 from trackway.plan.config import NAMES, Project
@@ -164,10 +165,10 @@ def worked(text: str, check: Callable[[dict[str, Any], Path], object]) -> None:
 
 
 def _disclosed(value: Any) -> Any:
-    """A parsed file in which every `{ env = "NAME" }` is a text."""
+    """A parsed file in which every `{ env = "NAME" }` is a secret."""
     if isinstance(value, dict):
         known = set(value) == {"env"}
-        return f"value of {value['env']}" if known else {key: _disclosed(item) for key, item in value.items()}
+        return Secret(f"value of {value['env']}") if known else {key: _disclosed(item) for key, item in value.items()}
     return [_disclosed(item) for item in value] if isinstance(value, list) else value
 
 

@@ -38,7 +38,9 @@ from trackway.store.lake import Lake
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from trackway.flow.intake import Intake
     from trackway.flow.ledger import Account
+    from trackway.flow.proof import Proof
     from trackway.flow.runner import Runner
     from trackway.flow.trace import Line
     from trackway.store.control import Control
@@ -231,6 +233,41 @@ class Workspace:
 
         return ledger(self.journal, self.lake, self.control, self.plan.sources)
 
+    def intakes(self) -> dict[str, Intake]:
+        """What reads each source that pulls, by its name; for the process that runs the flow."""
+        from trackway.flow.intake import Intake
+
+        engines, most = (self.journal, self.lake, self.control), self.plan.project.max_backlog
+        return {
+            name: Intake(name, source, *engines, most_waiting=most)
+            for name, source in self.plan.sources.items() if source.pulls
+        }  # fmt: skip
+
+    def sources(self) -> list[dict[str, Any]]:
+        """Every source: its type, what it received, and how it is read when it pulls."""
+        from trackway.flow.intake import health
+
+        received = self.journal.received()
+        return [
+            {
+                "source": name,
+                "type": type(source).__module__.rpartition(".")[2],
+                "received": received[name].records if name in received else 0,
+                "health": health(self.control, name).as_json() if source.pulls else None,
+            }
+            for name, source in self.plan.sources.items()
+        ]
+
+    def prove(self, name: str) -> Iterator[Proof]:
+        """Try the configuration of a source against the live system, step by step. Raises TrackwayError at what is
+        wrong; nothing is taken."""
+        from trackway.flow.proof import read as proof_of
+
+        if name not in self.plan.sources:
+            raise ConfigError(f"no source '{name}'", hint=suggest(name, self.plan.sources))
+        for finding in self.plan.sources[name].prove(name):
+            yield proof_of(finding)
+
     def trace(self, event_id: str) -> list[Line]:
         """The whole way of one event, verb by verb."""
         from trackway.flow.trace import trace
@@ -262,8 +299,8 @@ class Workspace:
         stored.start()
         ready.start()
         try:
-            for done, total in reader.read(source, self.journal.append, {}, stop):
-                progress("reading", done, total)
+            for at in reader.read(source, self.journal.append, {}, stop):
+                progress("reading", at.done, at.total)
                 if failed:
                     break
         finally:

@@ -12,6 +12,7 @@
     │   └── UnknownActor   nobody of this name has an event
     ├── WorkspaceError     the directory is not a workspace, is in use, or is from a newer version
     ├── PayloadError       a payload that no codec can take in; the sender is told
+    ├── SourceError        where events come from cannot be reached, or refuses us
     ├── MissingDriver      an optional package is needed and not installed
     └── StorageError       the disk refused (full, read-only, gone)
 
@@ -122,6 +123,12 @@ class PayloadError(TrackwayError):
     def __init__(self, message: str, *, status: int = 400, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.status = status
+
+
+class SourceError(TrackwayError):
+    """Where events come from cannot be reached, refuses us, or has not what was asked for."""
+
+    status = 502
 
 
 class MissingDriver(TrackwayError):

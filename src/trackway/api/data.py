@@ -56,6 +56,11 @@ def accounts(workspace: Workspace) -> APIRouter:
         """Per source `received stored duplicate dropped refused pending`, and whether they balance."""
         return json_response({"ok": True, "sources": [account.as_json() for account in workspace.ledger()]})
 
+    @router.get("/api/sources")
+    def sources() -> Response:
+        """Every source: its type, what it received, and for one that pulls its health: state, lag, the last fault."""
+        return json_response({"ok": True, "sources": workspace.sources()})
+
     @router.get("/api/refused")
     def refused(reason: Short = "", source: Short = "", limit: Limit = 100) -> Response:
         """The latest refused records with reason and bytes; `reason` and `source` pick some."""

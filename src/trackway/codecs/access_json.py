@@ -76,6 +76,10 @@ class AccessJson(Codec):
         """The lines that are not blank."""
         return len(_split(body).starts)
 
+    def in_line(self, record: bytes) -> bool:
+        """Every line."""
+        return b"\n" not in record
+
     def decode(self, blocks: Sequence[Block], known: Schema) -> pa.Table:
         """One row a line."""
         records = Records.of(blocks, [_split(block.body) for block in blocks])

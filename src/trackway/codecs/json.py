@@ -52,7 +52,6 @@ class Json(Codec):
         if user is not None:
             return user.partition(":")[0]
         return request.authorization("bearer") or request.query.get("key")
-        return request.query.get("key")
 
     def count(self, body: bytes, headers: Mapping[str, str]) -> int:
         """The events in a body. Raises PayloadError for one object or list that is not JSON."""
@@ -60,6 +59,10 @@ class Json(Codec):
         if "lines" not in headers and _form(body, headers) == "lines" and not _taken(body, split):
             raise PayloadError(f"not JSON: {complaint(body)}", hint="send an object, a list of objects, or one a line")
         return len(split.starts)
+
+    def in_line(self, record: bytes) -> bool:
+        """Whatever is no list and has no line breaks inside."""
+        return b"\n" not in record and not record.lstrip().startswith(b"[")
 
     def decode(self, blocks: Sequence[Block], known: Schema) -> pa.Table:
         """One row for every event."""

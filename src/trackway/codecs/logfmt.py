@@ -49,6 +49,10 @@ class Logfmt(Codec):
         """The lines that are not blank."""
         return len(_split(body).starts)
 
+    def in_line(self, record: bytes) -> bool:
+        """Every line."""
+        return b"\n" not in record
+
     def decode(self, blocks: Sequence[Block], known: Schema) -> pa.Table:
         """One row a line."""
         groups = [list(some) for _, some in groupby(blocks, key=lambda block: block.headers.get("columns", ""))]

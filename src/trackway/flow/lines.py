@@ -75,6 +75,10 @@ class LineCodec(Codec):
         """The lines that are not blank."""
         return len(line_spans(as_array(body))[0])
 
+    def in_line(self, record: bytes) -> bool:
+        """Every line."""
+        return b"\n" not in record
+
     def decode(self, blocks: Sequence[Block], known: Schema) -> pa.Table:  # noqa: ARG002
         """One row a line; several blocks at once on several cores."""
         if not blocks:

@@ -1,7 +1,8 @@
-"""What the flow itself knows of every decoded row: when it arrived, from a file or not, and which copy it is.
+"""What the flow itself knows of every decoded row: when it arrived, from where, and which copy it is.
 
 A record without an id of its own gets one from its bytes, so that the same line read twice is one event; the
-k-th identical line of one file is another event, since a server may well log the same line twice a second.
+k-th identical line of one file is another event, since a server may well log the same line twice a second. One that
+was pulled from a place of its own (`flow.origin`), such as an offset in a topic, is known by its bytes and that place.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from trackway.flow.fuse import AT, OWN, RAW, Step
+from trackway.flow.origin import HEADER, read_origin
 from trackway.flow.spans import hashes, read_copies
 from trackway.model.event import Block
 from trackway.plan.component import Rewrite
 
-COPY, FILE = OWN + "copy", OWN + "file"
+COPY, FILE, PLACE, PUT = OWN + "copy", OWN + "file", OWN + "place", OWN + "put"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +34,24 @@ class Marks:
     copy: NDArray[np.uint32]
     """k: how many identical records came before it in its file or payload."""
     file: NDArray[np.bool_]
+    place: pa.Array
+    """Where it stood at its origin; null when it was not pulled."""
+    put: pa.Array
+    """When it was put there; null when the origin does not say."""
 
     def slice(self, part: slice) -> Marks:
         """The marks of some rows."""
         length = part.stop - part.start
-        received_at = self.received_at.slice(part.start, length)
-        return Marks(received_at, self.content[part], self.copy[part], self.file[part])
+        received_at, place, put = (
+            values.slice(part.start, length) for values in (self.received_at, self.place, self.put)
+        )
+        return Marks(received_at, self.content[part], self.copy[part], self.file[part], place, put)
 
     def beside(self, table: pa.Table) -> pa.Table:
         """The decoded table with the marks as columns, and the number of each row."""
         columns: dict[str, Any] = {
             AT: np.arange(table.num_rows), COPY: self.copy, FILE: self.file, "received_at": self.received_at,
+            PLACE: self.place, PUT: self.put,
         }  # fmt: skip
         for name, values in columns.items():
             table = table.append_column(name, pa.array(values))
@@ -61,16 +70,19 @@ def marks(blocks: Sequence[Block], table: pa.Table) -> Marks:
         copy = _of_files(blocks, index, table)
         if not file.all():
             copy = np.where(file, copy, _within(table["block"].to_numpy(), content))
-    return Marks(pa.array(received[index], pa.timestamp("us", "UTC")), content, copy.astype(np.uint32), file)
+    received_at = pa.array(received[index], pa.timestamp("us", "UTC"))
+    return Marks(received_at, content, copy.astype(np.uint32), file, *_origins(blocks, index, table))
 
 
 def naming() -> Step:
     """The step that gives every event its id, its time and its actor."""
-    copy, raw = f'"{COPY}"', f'"{RAW}"'
+    copy, raw, place = f'"{COPY}"', f'"{RAW}"', f'"{PLACE}"'
     named = f"'c' || case when {copy} = 0 then md5({raw}) else md5({raw} || encode('#' || {copy}::varchar)) end"
+    pulled = f"'o' || md5(coalesce({raw}, ''::blob) || encode('@' || {place}))"
     placed = "'p' || block::varchar || '-' || row::varchar"
     event_id = (
         "case when event_id is not null and event_id <> '' then event_id "
+        f"when {place} is not null then {pulled} "
         f'when (time is not null or "{FILE}") and {raw} is not null then {named} else {placed} end'
     )
     return Step(
@@ -78,7 +90,7 @@ def naming() -> Step:
         Rewrite(
             set={
                 "event_id": (event_id, "string"),
-                "time": ("coalesce(time, received_at)", "time"),
+                "time": (f'coalesce(time, "{PUT}", received_at)', "time"),
                 "actor": ("coalesce(nullif(actor, ''), nullif(user_id, ''), nullif(anonymous_id, ''))", "string"),
             }
         ),
@@ -109,6 +121,23 @@ def _of_files(blocks: Sequence[Block], index: NDArray[Any], table: pa.Table) -> 
             members = slice(edges[number], edges[number + 1])
             copies[members] = read_copies(header, block.records)[rows[members]]
     return copies
+
+
+def _origins(
+    blocks: Sequence[Block], index: NDArray[Any], table: pa.Table
+) -> tuple[pa.Array, pa.Array]:
+    """Place and time at the origin, as the source found them."""
+    told = [(HEADER in block.headers) for block in blocks]
+    if not any(told):
+        return pa.nulls(table.num_rows, pa.string()), pa.nulls(table.num_rows, pa.timestamp("us", "UTC"))
+    firsts = np.concatenate(([0], np.cumsum([block.records for block in blocks])))
+    found = [
+        read_origin(block.headers[HEADER], block.records) if HEADER in block.headers
+        else (pa.nulls(block.records, pa.string()), pa.nulls(block.records, pa.timestamp("us", "UTC")))
+        for block in blocks
+    ]  # fmt: skip
+    rows = pa.array(firsts[index] + table["row"].to_numpy())
+    return tuple(pa.concat_arrays(parts).take(rows) for parts in zip(*found, strict=True))
 
 
 def _within(block: NDArray[np.int64], content: NDArray[np.uint64]) -> NDArray[np.uint32]:

@@ -12,7 +12,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
@@ -180,6 +180,14 @@ class Codec(Component):
         """How much a file that begins with these lines is of this format; None for what no file is made of."""
         return None
 
+    def in_line(self, record: bytes) -> bool:
+        """Whether a message is one record that may share a payload with others: a line among lines, told `lines`."""
+        return False
+
+    def join(self, records: Sequence[bytes], schema: str) -> bytes:
+        """Such records as one payload; `schema` is that of the registry they came with, if any."""
+        return b"\n".join(records)
+
     def check(self, headers: Mapping[str, str]) -> None:
         """Raises ValueError when what a source is to tell with every block, such as `format`, has no meaning."""
 
@@ -219,19 +227,51 @@ class Payload:
     same transaction as the payload and given back at the next start."""
 
 
+class Progress(NamedTuple):
+    """How far the reading of a source is."""
+
+    done: int
+    """Bytes read."""
+    total: int | None = None
+    """Bytes there are in all, when known."""
+    lag: int | None = None
+    """Records that wait where they come from, when known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was tried of a source, and that worked."""
+
+    step: str
+    """`connect`, `list`, `look` …"""
+    text: str
+    """What was found, in a sentence."""
+    payload: Payload | None = None
+    """What was seen, to be read by its codec; it was not taken."""
+
+
 class Source(Component):
     """Where payloads come from. A pulling source implements `read`; a listener is served by the doors."""
 
     kind: ClassVar[str] = "sources"
+    pulls: ClassVar[bool] = True
+    """Whether it is read, rather than sent to."""
     precision: Duration | None = None
     """How exactly the times of its events are stated, such as `1s` for whole seconds: the event happened at its time or
     less than this after it. Exact when left out. Questions tell what depends on it (`robust` of a funnel)."""
 
-    def read(
-        self, name: str, keep: Keep, cursors: Mapping[str, str], stop: threading.Event
-    ) -> Iterator[tuple[int, int | None]]:
-        """Read until the end (or until `stop`), keeping payloads; yields (bytes done, bytes in all or None)."""
+    def read(self, name: str, keep: Keep, cursors: Mapping[str, str], stop: threading.Event) -> Iterator[Progress]:
+        """Read until the end (or until `stop`), keeping payloads, and tell now and then how far it is.
+
+        Raises TrackwayError for what may be better later; it is then called again, with the cursors as they are then.
+        """
         return iter(())
+
+    def prove(self, name: str) -> Iterator[Finding]:
+        """Try the configuration against the live system, step by step, taking nothing. Raises TrackwayError, which
+        says what is wrong and how to mend it.
+        """
+        yield Finding("listen", "nothing to connect to: whoever sends comes to the address of the project")
 
 
 # ── transforms ──────────────────────────────────────────────────────────────────────────────────────
@@ -444,5 +484,6 @@ class Contract(Component):
     """Properties without which the event breaks the contract."""
 
 
-__all__ = ["Answer", "Codec", "Component", "Contract", "Keep", "Likeness", "Payload", "Plan", "Query", "Reply",
-           "Request", "Rewrite", "Source", "Story", "Taken", "Told", "Transform", "Verdict", "is_one_of"]  # fmt: skip
+__all__ = ["Answer", "Codec", "Component", "Contract", "Finding", "Keep", "Likeness", "Payload", "Plan", "Progress",
+           "Query", "Reply", "Request", "Rewrite", "Source", "Story", "Taken", "Told", "Transform", "Verdict",
+           "is_one_of"]  # fmt: skip

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from trackway.errors import ConfigError, TrackwayError, WorkspaceError, suggest
+from trackway.model.secret import Secret
 from trackway.model.size import Size
 from trackway.model.time import Duration
 from trackway.plan import registry
@@ -222,7 +223,7 @@ def _secrets(value: Any, path: str, errors: list[ConfigError]) -> Any:
             if value["env"] not in os.environ:
                 hint = f"export {value['env']}=… before starting"
                 errors.append(ConfigError(f"environment variable {value['env']} is not set", path=path, hint=hint))
-            return os.environ.get(value["env"], "")
+            return Secret(os.environ.get(value["env"], ""))
         return {key: _secrets(item, f"{path}.{key}" if path else key, errors) for key, item in value.items()}
     if isinstance(value, list):
         return [_secrets(item, f"{path}[{i}]", errors) for i, item in enumerate(value)]

@@ -40,7 +40,7 @@ from trackway.flow.streams import open_file
 from trackway.flow.zones import Zone
 from trackway.model.size import Size
 from trackway.plan import registry
-from trackway.plan.component import Codec, Keep, Payload, Source
+from trackway.plan.component import Codec, Finding, Keep, Payload, Progress, Source
 
 log = logging.getLogger(__name__)
 POLL = 0.5
@@ -143,10 +143,8 @@ class File(Source):
             raise ValueError(f"unknown encoding '{value}', expected one such as 'latin-1' or 'utf-16'") from error
         return value
 
-    def read(
-        self, name: str, keep: Keep, cursors: Mapping[str, str], stop: threading.Event
-    ) -> Iterator[tuple[int, int | None]]:
-        """Read all files, then, when following, what comes. Yields (bytes done, bytes in all).
+    def read(self, name: str, keep: Keep, cursors: Mapping[str, str], stop: threading.Event) -> Iterator[Progress]:
+        """Read all files, then, when following, what comes.
 
         Raises TrackwayError for a path without a pattern that cannot be read, unless following.
         """
@@ -160,14 +158,23 @@ class File(Source):
                 read = yield from self._look(state, keep, stop)
                 if not read:
                     stop.wait(POLL)
-                    yield 0, None
+                    yield Progress(0)
         finally:
             for followed in state.open.values():
                 followed.reading.close()
 
+    def prove(self, name: str) -> Iterator[Finding]:  # noqa: ARG002
+        """The files there are, and in what format each is. Raises TrackwayError for the first that cannot be read."""
+        paths = self._listed(strict=not self.follow)
+        yield Finding("list", f"{len(paths)} {'file' if len(paths) == 1 else 'files'}")
+        for path in paths:
+            found = detect(path, self.codec, self.encoding, growing=self.follow, told=self._told())
+            packed = "" if found.compression == "none" else f", packed with {found.compression}"
+            yield Finding("look", f"{path}: {found.codec or 'too little to tell the format yet'}{packed}")
+
     # ── once ────────────────────────────────────────────────────────────────────────────────────────
 
-    def _once(self, state: State, keep: Keep, stop: threading.Event) -> Iterator[tuple[int, int | None]]:
+    def _once(self, state: State, keep: Keep, stop: threading.Event) -> Iterator[Progress]:
         paths = self._listed(strict=True)
         total = sum(path.stat().st_size for path in paths)
         done = 0
@@ -178,12 +185,12 @@ class File(Source):
                 with contextlib.closing(followed.reading):
                     for piece in followed.reading.pieces(final=True):
                         self._keep(state, followed, piece, keep)
-                        yield done + min(followed.reading.consumed, stat[1]), total
+                        yield Progress(done + min(followed.reading.consumed, stat[1]), total)
                         if stop.is_set():
                             return
                 state.finished.add(stat)
             done += stat[1]
-            yield done, total
+            yield Progress(done, total)
 
     def _listed(self, *, strict: bool) -> list[Path]:
         """The files meant, each once, oldest first when they come from a pattern."""
@@ -202,7 +209,7 @@ class File(Source):
 
     # ── follow ──────────────────────────────────────────────────────────────────────────────────────
 
-    def _look(self, state: State, keep: Keep, stop: threading.Event) -> Generator[tuple[int, int | None], None, bool]:
+    def _look(self, state: State, keep: Keep, stop: threading.Event) -> Generator[Progress, None, bool]:
         """One look at all files; returns whether something was read."""
         read = False
         for path in self._listed(strict=False):
@@ -219,7 +226,7 @@ class File(Source):
             for piece in followed.reading.pieces(final=final):
                 self._keep(state, followed, piece, keep)
                 followed.grown, read = time.monotonic(), True
-                yield followed.reading.consumed, None
+                yield Progress(followed.reading.consumed)
                 if stop.is_set():
                     return read
             if final or idle:

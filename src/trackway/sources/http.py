@@ -12,6 +12,8 @@ share one, and the write key the source; without keys the path does: every route
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field, field_validator
 
 from trackway.errors import TrackwayError
@@ -23,6 +25,7 @@ from trackway.plan.component import Codec, Source
 class Http(Source):
     """What is taken in at the address of the project."""
 
+    pulls: ClassVar[bool] = False
     codecs: list[str] = Field(default=["segment", "json"])
     """Which kinds of payload are answered."""
     write_keys: list[str] = Field(default=[])

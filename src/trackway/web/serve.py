@@ -19,7 +19,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from trackway.app import Workspace
-from trackway.errors import ConfigError, TrackwayError, WorkspaceError, suggest
+from trackway.errors import ConfigError, WorkspaceError, suggest
 
 log = logging.getLogger("trackway")
 
@@ -104,8 +104,8 @@ def flow(workspace: Workspace, *, tethered: bool) -> None:
         threading.Thread(target=watch_tether, args=(stop,), name="tether", daemon=True).start()
     with workspace.flow() as runner:
         readers = [
-            threading.Thread(target=pull, args=(workspace, name, stop), name=f"source {name}", daemon=True)
-            for name in workspace.plan.sources
+            threading.Thread(target=intake.run, args=(stop,), name=f"source {name}", daemon=True)
+            for name, intake in workspace.intakes().items()
         ]
         for reader in readers:
             reader.start()
@@ -119,22 +119,6 @@ def watch_tether(stop: threading.Event) -> None:
     while os.read(0, 4096):
         continue
     stop.set()
-
-
-def pull(workspace: Workspace, name: str, stop: threading.Event) -> None:
-    """Read one source to its end, or until told to stop; after a fault it is read on from where it was."""
-    wait = 0.5
-    while not stop.is_set():
-        try:
-            cursors = workspace.journal.cursors(name)
-            for _ in workspace.plan.sources[name].read(name, workspace.journal.append, cursors, stop):
-                wait = 0.5
-        except TrackwayError as error:
-            log.warning("source %s: %s", name, error)
-            stop.wait(wait)
-            wait = min(2 * wait, SLOWEST)
-        else:
-            return
 
 
 # ── the flow, in a child ────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,183 @@
+"""Avro: files of records with their schema, and messages of Kafka with theirs in a registry.
+
+    [sources.orders]
+    type = "kafka"
+    brokers = ["127.0.0.1:9092"]
+    topics = ["orders"]
+    codec = "avro"
+    registry = "http://127.0.0.1:8081"
+
+Fields are named as the members of JSON objects are (`json`), a record in a record dotted: `event`, `time`, `event_id`,
+`user_id` and `anonymous_id` are the envelope, everything else is a property. Timestamps, dates and UUIDs are read as
+such, decimals as text, bytes as UTF-8 or else in hexadecimal. A record that is not of the schema is refused; in a file
+it takes the rest of its block with it, since nobody knows where the next one begins.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from trackway.errors import MissingDriver, PayloadError
+from trackway.model.avro import AvroError, Chunk, Container, container, opened, spans, unpacked
+from trackway.model.cells import Path
+from trackway.model.dialect import together
+from trackway.model.documents import Records, Split, property_name, tabulate
+from trackway.model.event import Block, Reason
+from trackway.model.schema import ENVELOPE, Kind, Schema
+from trackway.plan.component import Codec
+
+TOLD: dict[str, Kind] = {name: ENVELOPE[name] for name in ("event", "time", "event_id", "user_id", "anonymous_id")}
+LARGEST = 256 << 20
+"""Bytes that one block of a file may unpack to."""
+FAULTS = (
+    ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError, AttributeError, AssertionError, RecursionError,
+    ArithmeticError, MemoryError,
+)  # fmt: skip
+"""What reading bytes that are not of a schema raises."""
+
+
+class Row(NamedTuple):
+    """One record: its bytes, and itself as JSON or what is wrong with it."""
+
+    raw: bytes
+    text: bytes = b""
+    wrong: str = ""
+
+
+class Avro(Codec):
+    """Records to events."""
+
+    def in_line(self, record: bytes) -> bool:
+        """Every record that has bytes."""
+        return bool(record)
+
+    def join(self, records: Sequence[bytes], schema: str) -> bytes:
+        """A container."""
+        return container(schema, records)
+
+    def check(self, headers: Mapping[str, str]) -> None:  # noqa: ARG002
+        """Raises MissingDriver where nothing could be read."""
+        _parsed('"null"')
+
+    def count(self, body: bytes, headers: Mapping[str, str]) -> int:  # noqa: ARG002
+        """The records of all blocks, and what is left when the end is missing. Raises PayloadError for no container."""
+        try:
+            found = opened(body)
+        except AvroError as error:
+            raise PayloadError(str(error), hint="Avro is read from container files, or with a schema registry") from error
+        return sum(chunk.records for chunk in found.chunks) + bool(found.broken)
+
+    def decode(self, blocks: Sequence[Block], known: Schema) -> pa.Table:
+        """One row for every record."""
+        kinds = {**known.properties, **TOLD}
+        return together([partial(_table, [block]) for block in blocks] or [partial(_table, [])], kinds)
+
+
+def _table(blocks: Sequence[Block], kinds: Mapping[str, Kind]) -> pa.Table:
+    rows = [row for block in blocks for row in _rows(block.body)]
+    lengths = np.array([len(row.text) for row in rows], dtype=np.int64)
+    ends = np.cumsum(lengths)
+    joined = b"".join(row.text for row in rows)
+    made = [Block(block.seq, block.source, block.received_at, block.codec, joined, len(rows)) for block in blocks]
+    table = tabulate(Records.of(made, [Split(ends - lengths, ends)] * len(made)), kinds, _name)
+    for name, values in (
+        ("raw", pa.array([row.raw for row in rows], pa.binary())),
+        ("reason", pa.array([Reason.UNREADABLE.value if row.wrong else reason for row, reason in
+                             zip(rows, table["reason"].to_pylist(), strict=True)], pa.string())),
+        ("detail", pa.array([row.wrong or detail for row, detail in
+                             zip(rows, table["detail"].to_pylist(), strict=True)], pa.string())),
+    ):  # fmt: skip
+        table = table.set_column(table.schema.get_field_index(name), name, values)
+    return table
+
+
+def _name(path: Path) -> str:
+    """The column of a field."""
+    name = ".".join(path)
+    return name if name in TOLD else property_name(path)
+
+
+def _rows(body: bytes) -> list[Row]:
+    found = opened(body)
+    rows: list[Row] = []
+    for _, chunk in spans(found):
+        rows += _chunk(body, chunk, found)
+    return [*rows, Row(b"", b"{}", found.broken)] if found.broken else rows
+
+
+def _chunk(body: bytes, chunk: Chunk, found: Container) -> list[Row]:
+    rows: list[Row] = []
+    data = body[chunk.start : chunk.end]
+    wrong = ""
+    try:
+        schema, read = _parsed(found.schema)
+        stream = io.BytesIO(unpacked(data, found.compression, LARGEST))
+        at = 0
+        while len(rows) < chunk.records:
+            record = read(stream, schema, None)
+            raw = stream.getvalue()[at : stream.tell()]
+            at = stream.tell()
+            rows.append(Row(raw if found.compression == "null" else b"", orjson.dumps(record, default=_plain)))
+        if at < len(stream.getvalue()):
+            wrong = "bytes are left after the record"
+    except FAULTS as error:
+        wrong = f"not of its schema: {type(error).__name__} {error}"[:300]
+    if not wrong:
+        return rows
+    if chunk.records == 1:
+        return [Row(data, b"{}", wrong)]
+    return rows + [Row(b"", b"{}", wrong)] * (chunk.records - len(rows))
+
+
+@cache
+def _parsed(schema: str) -> tuple[Any, Any]:
+    """The schema as the reader wants it, and the reader. Raises what fastavro raises, and MissingDriver."""
+    try:
+        import fastavro
+    except ModuleNotFoundError as error:
+        raise MissingDriver("the codec avro needs the package 'fastavro'", hint="pip install 'trackway[avro]'") from error
+    try:
+        told = orjson.loads(schema)
+        _without_traps(told, {})
+        return fastavro.parse_schema(told), fastavro.schemaless_reader
+    except fastavro.schema.SchemaParseException as error:
+        raise ValueError(f"a schema that cannot be read: {error}") from error
+
+
+def _without_traps(schema: Any, named: dict[str, bool]) -> bool:
+    """Whether a value of a schema may take no bytes. Raises ValueError for lists of such values: a few bytes could
+    then stand for a number of them that fits in no memory.
+    """
+    if isinstance(schema, str) or schema is None:
+        return schema == "null" or named.get(str(schema), False)
+    if isinstance(schema, list):
+        for one in schema:
+            _without_traps(one, named)
+        return False
+    kind = schema.get("type")
+    if kind in ("array", "map"):
+        if _without_traps(schema.get("items" if kind == "array" else "values"), named) and kind == "array":
+            raise ValueError("lists of values without bytes are not read")
+        return False
+    if kind in ("record", "error"):
+        empty = all([_without_traps(field["type"], named) for field in schema["fields"]])
+        named[str(schema.get("name"))] = empty
+        return empty
+    return not schema.get("size") if kind == "fixed" else _without_traps(kind, named)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not have, as text."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value.hex()
+    return str(value)

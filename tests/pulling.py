@@ -1,0 +1,112 @@
+"""A workspace that pulls from a live server, and what must hold of every source that does.
+
+`exactly_once_through_kills` runs the real flow in a process of its own, kills it at random instants while somebody
+produces, and looks at what is stored in the end.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from brokers import until
+from roles import Role
+from trackway.app import Workspace
+
+BINS = ("received", "stored", "duplicate", "dropped", "refused", "pending")
+
+
+class Puller:
+    """A workspace of one source, `orders`."""
+
+    def __init__(self, root: Path, **options: Any) -> None:
+        self.root = root
+        self.configure(**options)
+
+    def configure(self, **options: Any) -> None:
+        """Write the file anew; an option given as `$NAME` is a secret."""
+        lines = [f"{name} = {toml(value)}" for name, value in options.items()]
+        (self.root / "trackway.toml").write_text("[sources.orders]\n" + "\n".join(lines) + "\n")
+
+    def pull(self) -> None:
+        """Read to the end (the source has `follow = false`), and store."""
+        workspace = Workspace.open(self.root)
+        try:
+            stop = threading.Event()
+            reader = threading.Thread(target=workspace.intakes()["orders"].run, args=(stop,))
+            reader.start()
+            reader.join(30)
+            stop.set()
+            assert not reader.is_alive()
+            with workspace.flow() as runner:
+                while runner.step():
+                    pass
+        finally:
+            workspace.close()
+
+    def asked(self, question: Callable[[Workspace], Any]) -> Any:
+        workspace = Workspace.open(self.root)
+        try:
+            return question(workspace)
+        finally:
+            workspace.close()
+
+    def rows(self, statement: str) -> list[dict[str, Any]]:
+        return self.asked(lambda workspace: workspace.sql(statement, most_rows=1_000_000).to_pylist())
+
+    def bins(self) -> dict[str, int]:
+        """The bins that are not empty; they add up."""
+        account = next(a for a in self.asked(Workspace.ledger) if a.source == "orders")
+        assert account.balanced
+        return {name: getattr(account, name) for name in BINS if getattr(account, name)}
+
+    def health(self) -> dict[str, Any]:
+        return self.asked(Workspace.sources)[0]["health"]
+
+    def proofs(self) -> list[dict[str, Any]]:
+        return self.asked(lambda workspace: [proof.as_json() for proof in workspace.prove("orders")])
+
+
+def toml(value: Any) -> str:
+    if isinstance(value, str):
+        return f'{{ env = "{value[1:]}" }}' if value.startswith("$") else f'"{value}"'
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return str(value).lower()
+
+
+def exactly_once_through_kills(
+    puller: Puller, produce: Callable[[int], None], *, total: int, kills: int, disturb: Callable[[], None] | None = None
+) -> None:
+    """Number 0 to `total` - 1 are produced, as `n` of events without an id, while the flow is killed and, now and
+    then, the server disturbed. Every one of them is stored exactly once."""
+    dice = random.Random(7)
+    flow = Role(puller.root, "flow")
+    producing = threading.Thread(target=lambda: [produce(n) for n in range(total)])
+    producing.start()
+    try:
+        for kill in range(kills):
+            time.sleep(dice.uniform(0.3, 1.5))
+            flow.kill()
+            if disturb is not None and kill % 2:
+                disturb()
+            flow.start()
+        producing.join(120)
+        assert not producing.is_alive()
+        workspace = Workspace.open(puller.root)
+        try:
+            until("all to be received", lambda: workspace.ledger()[0].received >= total, 90)
+            until("all to be stored", lambda: workspace.ledger()[0].pending == 0, 60)
+        finally:
+            workspace.close()
+    finally:
+        producing.join(120)
+        flow.stop()
+    assert puller.rows("select count(*) as events, count(distinct n) as numbers from events") == [
+        {"events": total, "numbers": total}
+    ]
+    assert puller.bins() == {"received": total, "stored": total}
