@@ -24,7 +24,12 @@ class Server:
     """A process that listens on a port."""
 
     def __init__(
-        self, command: list[str], port: int, log: Path, as_user: Mapping[str, Any] | None = None, data: Path | None = None
+        self,
+        command: list[str],
+        port: int,
+        log: Path,
+        as_user: Mapping[str, Any] | None = None,
+        data: Path | None = None,
     ) -> None:
         self.command, self.port, self.log = command, port, log
         self.as_user, self.data = as_user or {}, data

@@ -34,6 +34,7 @@ from trackway.store.derived.lists import Membership
 from trackway.store.derived.names import Names
 from trackway.store.journal import Journal
 from trackway.store.lake import Lake
+from trackway.store.published import Shelf
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -103,6 +104,11 @@ class Workspace:
     def columns(self) -> Columns:
         """The fast copy of the lake."""
         return self._engine("columns", lambda: Columns(self.data / "columns", self.lake))
+
+    @property
+    def contracts(self) -> Shelf:
+        """Published contracts."""
+        return Shelf(self.data / "contracts")
 
     def flow(self) -> Runner:
         """The flow of this workspace. Raises WorkspaceError when another process runs it."""

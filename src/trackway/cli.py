@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trackway.errors import ConfigError, TrackwayError
-from trackway.terminal import cohorts, sources
+from trackway.terminal import cohorts, contracts, sources
 
 if TYPE_CHECKING:
     from trackway.app import Workspace
@@ -27,6 +27,7 @@ app = typer.Typer(
 
 app.add_typer(cohorts.app, name="cohort")
 app.add_typer(sources.app, name="sources")
+app.add_typer(contracts.app, name="contracts")
 
 Json = Annotated[bool, typer.Option("--json", help="Print the same object as the API.")]
 

@@ -1,6 +1,5 @@
 """The command line as people and scripts use it: what it prints, its exit codes, and never a traceback."""
 
-import io
 import json
 import re
 import subprocess
@@ -9,23 +8,6 @@ import sys
 import pytest
 
 import shop
-from trackway import cli
-
-
-@pytest.fixture
-def trackway(monkeypatch, capfd):
-    """Run a command line in this process: (exit code, standard output, standard error)."""
-
-    def run(*words, stdin=""):
-        monkeypatch.setattr(sys, "argv", ["trackway", *map(str, words)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capfd.readouterr()
-        assert "Traceback" not in err
-        return ended.value.code or 0, out, err
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -179,7 +179,9 @@ def test_the_official_serializer_is_read_exactly_once(shop, tmp_path, monkeypatc
     admin = AdminClient({"bootstrap.servers": address})
     admin.create_topics([NewTopic("orders", 2, 1)])["orders"].result(10)
     with SchemaRegistryClient({"url": url, "basic.auth.user.info": "key:secret"}) as client:
-        number = client.register_schema("address", Text(json.dumps(ORDER["fields"][-1]["type"] | {"namespace": "shop"}), "AVRO"))
+        number = client.register_schema(
+            "address", Text(json.dumps(ORDER["fields"][-1]["type"] | {"namespace": "shop"}), "AVRO")
+        )
         plain = AvroSerializer(client, json.dumps(ORDER))
         later = {**ORDER, "fields": [*ORDER["fields"][:-1], {"name": "address", "type": "shop.Address"},
                                      {"name": "coupon", "type": "string"}]}  # fmt: skip
@@ -193,7 +195,12 @@ def test_the_official_serializer_is_read_exactly_once(shop, tmp_path, monkeypatc
             body = plain(order(n), context) if n % 2 else referring({**order(n), "coupon": "SPRING"}, context)
             producer.produce("orders", body, partition=n % 2)
     proto = registry.put("proto", {"schema": "syntax = 'proto3';", "schemaType": "PROTOBUF"})
-    for poison in (b"\x00\x00\x00\x00\x63x", b"{}", bytes([0, 0, 0, 0, proto, 1]), bytes([0, 0, 0, 0, number]) + b"\xff" * 9):
+    for poison in (
+        b"\x00\x00\x00\x00\x63x",
+        b"{}",
+        bytes([0, 0, 0, 0, proto, 1]),
+        bytes([0, 0, 0, 0, number]) + b"\xff" * 9,
+    ):
         producer.produce("orders", poison, partition=0)
     assert producer.flush(10) == 0
     puller = Puller(

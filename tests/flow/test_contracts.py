@@ -82,6 +82,36 @@ def test_refuse_refuses_the_event_and_says_which_property(house: Make) -> None:
     ]
 
 
+def test_closed_content_refuses_what_nobody_declared_also_when_it_does_not_fit_its_column(house: Make) -> None:
+    one = house(contracts=contract("refuse", properties={"plan": "string"}, content="closed"))
+    one.receive({"event": "Other", "user_id": "u", "event_id": "e0", "mood": 1})
+    one.run()
+    for number, more in enumerate([{"plan": "pro"}, {"mood": 2}, {"mood": "good"}, {"context": {"page": "/"}}]):
+        one.receive({**SIGNUP, "event_id": f"e{number + 1}", **more})
+    one.run(1)
+    assert one.bins() == {"received": 5, "stored": 3, "refused": 2}
+    rows = one.lake.sql("select distinct reason, detail from refused").to_pylist()
+    assert rows == [{"reason": "contract", "detail": "'mood' is not declared"}]
+
+
+def test_closed_content_takes_out_or_counts_what_nobody_declared(house: Make) -> None:
+    one = house(contracts=contract("drop_value", properties={"plan": "string"}, content="closed"))
+    one.receive({**SIGNUP, "plan": "pro", "mood": "good"})
+    one.run()
+    assert one.events("plan", "more") == [{"plan": "pro", "more": None}]
+    assert one.lake.sql("select * from events where mood is not null").num_rows == 0
+    assert drift(one)["mood", "contract"] == 1
+
+
+def test_a_value_that_is_none_of_those_listed_breaks_the_contract(house: Make) -> None:
+    plan = {"kind": "string", "values": ["free", "pro"]}
+    one = house(contracts=contract("refuse", properties={"plan": plan}))
+    one.receive({**SIGNUP, "plan": "pro"}, {**SIGNUP, "event_id": "e2", "plan": "gold"}, {**SIGNUP, "event_id": "e3"})
+    one.run()
+    assert one.bins() == {"received": 3, "stored": 2, "refused": 1}
+    assert one.lake.sql("select detail from refused").to_pylist() == [{"detail": "'plan' is none of free, pro"}]
+
+
 def test_transforms_run_in_order_for_their_sources_and_conditions_and_count_what_they_drop(house: Make) -> None:
     one = house(
         transforms=steps(

@@ -23,7 +23,9 @@ def places(payload):
 
 
 def test_lines_share_a_payload_and_know_their_places():
-    [payload] = pack(*(Message("orders/0", 7 + n, b'{"event":"e"}\n') for n in range(3)), )
+    [payload] = pack(
+        *(Message("orders/0", 7 + n, b'{"event":"e"}\n') for n in range(3)),
+    )
     assert (payload.records, payload.body) == (3, b'{"event":"e"}\n{"event":"e"}\n{"event":"e"}')
     assert payload.headers["lines"] == "true"
     assert places(payload) == ["orders/0@7", "orders/0@8", "orders/0@9"]
@@ -35,7 +37,9 @@ def test_streams_do_not_mix():
 
 
 def test_a_list_is_a_payload_of_its_own_whose_records_are_numbered():
-    found = pack(Message("a/0", 1, b"{}"), Message("a/0", 2, b'[{"event":"a"},{"event":"b"}]'), Message("a/0", 3, b"{}"))
+    found = pack(
+        Message("a/0", 1, b"{}"), Message("a/0", 2, b'[{"event":"a"},{"event":"b"}]'), Message("a/0", 3, b"{}")
+    )
     assert [places(payload) for payload in found] == [["a/0@1"], ["a/0@2-0", "a/0@2-1"], ["a/0@3"]]
     assert [payload.records for payload in found] == [1, 2, 1]
 
@@ -86,7 +90,11 @@ def test_places_may_be_any_text():
     assert read_origin(header, 2)[0].to_pylist() == ["s@1-0", "s@1-1"]
 
 
-@given(bodies=st.lists(st.binary(max_size=30) | st.sampled_from([b"{}", b"[{},{}]", b"{\n}", b"{}\r\n", b"\xef\xbb\xbf{}"])))
+@given(
+    bodies=st.lists(
+        st.binary(max_size=30) | st.sampled_from([b"{}", b"[{},{}]", b"{\n}", b"{}\r\n", b"\xef\xbb\xbf{}"])
+    )
+)
 @pytest.mark.parametrize("codec", ["json", "logfmt", "access_log", "syslog", "access_json"])
 def test_whatever_comes_is_counted_as_its_codec_counts_it(bodies, codec):
     made = pack(*(Message("a/0", n, body) for n, body in enumerate(bodies)), codec=codec)

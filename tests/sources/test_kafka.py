@@ -73,7 +73,9 @@ def test_every_message_of_every_partition_is_stored_once(broker, orders):
 def test_an_event_without_time_happened_when_its_message_was_written(broker, orders):
     puller, topic = orders
     broker.send(topic, {"event": "Order", "user_id": "ann"}, timestamp=1_700_000_000_123)
-    broker.send(topic, {"event": "Order", "user_id": "bob", "time": "2026-01-02T03:04:05Z"}, timestamp=1_700_000_000_123)
+    broker.send(
+        topic, {"event": "Order", "user_id": "bob", "time": "2026-01-02T03:04:05Z"}, timestamp=1_700_000_000_123
+    )
     puller.pull()
     times = {row["user_id"]: row["time"] for row in puller.rows("select user_id, epoch_ms(time) as time from events")}
     assert times == {"ann": 1_700_000_000_123, "bob": 1_767_323_045_000}

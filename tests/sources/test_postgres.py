@@ -77,7 +77,9 @@ def orders(server, db, tmp_path, monkeypatch):
 
 
 def test_every_row_and_every_change_of_it_is_one_event(db, orders):
-    db.execute("insert into orders (customer, total, tags) select 'c' || n, n, '{\"a\": 1}' from generate_series(1, 300) n")
+    db.execute(
+        "insert into orders (customer, total, tags) select 'c' || n, n, '{\"a\": 1}' from generate_series(1, 300) n"
+    )
     orders.pull()
     orders.pull()
     assert orders.bins() == {"received": 300, "stored": 300}
@@ -158,11 +160,19 @@ def test_a_trial_shows_one_row_and_tells_what_is_slow(server, db, orders):
     ],
 )
 def test_a_trial_tells_what_is_wrong_and_how_to_mend_it(server, db, others, said, hint):
-    db.execute("create view recent as select * from orders; create table keyless (at int); create table secrets (id int primary key)")
+    db.execute(
+        "create view recent as select * from orders; create table keyless (at int); create table secrets (id int primary key)"
+    )
     db.execute("do $$ begin create role reader login password 'secret'; exception when duplicate_object then end $$")
     db.execute("grant usage on schema public to reader")
-    places = {"reader": address(server).replace("shop@", "reader@"), "nowhere": address(server).replace("/postgres", "/nowhere")}
-    others = {**others, **({"address": places.get(others["address"], others["address"])} if "address" in others else {})}
+    places = {
+        "reader": address(server).replace("shop@", "reader@"),
+        "nowhere": address(server).replace("/postgres", "/nowhere"),
+    }
+    others = {
+        **others,
+        **({"address": places.get(others["address"], others["address"])} if "address" in others else {}),
+    }
     given = options(server, **{"password": Secret("secret"), **others})
     with pytest.raises(SourceError, match=said) as raised:
         list(component("sources", given, "sources.o").prove("orders"))
@@ -171,7 +181,10 @@ def test_a_trial_tells_what_is_wrong_and_how_to_mend_it(server, db, others, said
 
 
 def test_a_password_stands_neither_in_the_file_nor_in_the_address(server):
-    for others in ({"password": "secret"}, {"address": "postgresql://shop:secret@127.0.0.1/x", "password": Secret("s")}):
+    for others in (
+        {"password": "secret"},
+        {"address": "postgresql://shop:secret@127.0.0.1/x", "password": Secret("s")},
+    ):
         with pytest.raises(ConfigError, match="env"):
             component("sources", options(server, **others), "sources.o")
 

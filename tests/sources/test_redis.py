@@ -44,7 +44,9 @@ def options(server, **others):
 
 def test_every_entry_is_stored_once(client, orders):
     for n in range(300):
-        client.xadd("orders", {"event": "Order", "user_id": "ann", "n": n, "new": "true", "address": '{"city": "Köln"}'})
+        client.xadd(
+            "orders", {"event": "Order", "user_id": "ann", "n": n, "new": "true", "address": '{"city": "Köln"}'}
+        )
     orders.pull()
     orders.pull()
     assert orders.bins() == {"received": 300, "stored": 300}
@@ -173,7 +175,9 @@ def test_exactly_once_through_kills_of_the_flow_and_restarts_of_redis(tmp_path, 
     def produce(n):
         while True:
             try:
-                client.xadd("orders", {"event": "Order", "user_id": f"u{n % 9}", "n": n}, id=f"{1_700_000_000_000 + n}-1")
+                client.xadd(
+                    "orders", {"event": "Order", "user_id": f"u{n % 9}", "n": n}, id=f"{1_700_000_000_000 + n}-1"
+                )
                 return
             except redis.ConnectionError:
                 time.sleep(0.05)

@@ -6,7 +6,7 @@ from typing import cast
 
 from fastapi.routing import APIRoute
 
-from trackway.api import ask, data, progress
+from trackway.api import ask, contracts, data, progress
 from trackway.api.catalogue import Catalogue
 from trackway.app import Workspace
 
@@ -16,6 +16,6 @@ def documented() -> list[APIRoute]:
     nowhere = cast("Workspace", None)
     routers = [
         data.accounts(nowhere), data.choices(nowhere, cast("Catalogue", None)), ask.routes(cast("ask.Desk", None)),
-        progress.routes(cast("ask.Desk", None)),
+        progress.routes(cast("ask.Desk", None)), contracts.routes(nowhere),
     ]  # fmt: skip
     return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]

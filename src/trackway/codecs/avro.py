@@ -71,7 +71,9 @@ class Avro(Codec):
         try:
             found = opened(body)
         except AvroError as error:
-            raise PayloadError(str(error), hint="Avro is read from container files, or with a schema registry") from error
+            raise PayloadError(
+                str(error), hint="Avro is read from container files, or with a schema registry"
+            ) from error
         return sum(chunk.records for chunk in found.chunks) + bool(found.broken)
 
     def decode(self, blocks: Sequence[Block], known: Schema) -> pa.Table:
@@ -142,7 +144,9 @@ def _parsed(schema: str) -> tuple[Any, Any]:
     try:
         import fastavro
     except ModuleNotFoundError as error:
-        raise MissingDriver("the codec avro needs the package 'fastavro'", hint="pip install 'trackway[avro]'") from error
+        raise MissingDriver(
+            "the codec avro needs the package 'fastavro'", hint="pip install 'trackway[avro]'"
+        ) from error
     try:
         told = orjson.loads(schema)
         _without_traps(told, {})

@@ -1,8 +1,9 @@
 """Contracts in the flow: each becomes one more step of the fused query.
 
 A property breaks its contract when its value is not of the declared kind, or when it is required and
-missing. `refuse` refuses the event, `drop_value` takes the value out, `freeze` keeps properties nobody
-declared in `more`, and `evolve` only counts. A sender's `context.` is its own and is never frozen.
+missing, or when its value is none of those listed, or when nobody declared it and the content is closed. `refuse`
+refuses the event, `drop_value` takes the value out, `freeze` keeps properties nobody declared in `more`, and `evolve`
+only counts. A sender's `context.` is its own, and is never frozen and always allowed.
 """
 
 from __future__ import annotations
@@ -12,15 +13,20 @@ from collections.abc import Mapping
 from trackway.flow.fit import misfit
 from trackway.flow.fuse import Step, name_literal, spill
 from trackway.model.condition import literal, quoted
+from trackway.model.contracts.promise import Property
 from trackway.model.event import Reason
 from trackway.model.schema import ENVELOPE, Kind
 from trackway.plan.component import Contract, Rewrite, Verdict
+
+NOT_DECLARED = "'%s' is not declared"
 
 
 def enforce(name: str, contract: Contract, columns: Mapping[str, Kind]) -> Step:
     """The step of one contract, for events with these columns."""
     where = "" if contract.event == "*" else f"{quoted('event')} = {literal(contract.event)}"
-    broken = {key: text for key, kind in contract.properties.items() if (text := _broken(key, kind, columns))}
+    broken = {key: text for key, one in contract.properties.items() if (text := _broken(key, one, columns))}
+    if contract.content == "closed" and contract.mode != "freeze":
+        broken |= {key: f"{quoted(key)} is not null" for key in _undeclared(contract, columns)}
     missing = {key: _missing(key, columns) for key in contract.required}
     counters = {(key, "contract"): text for key, text in {**missing, **broken}.items()}
     if contract.mode == "refuse":
@@ -42,17 +48,21 @@ def declared(contracts: Mapping[str, Contract]) -> dict[str, Kind]:
     """The kind of every property that a contract declares; of two, the first."""
     kinds: dict[str, Kind] = {}
     for contract in contracts.values():
-        for key, kind in contract.properties.items():
-            kinds.setdefault(key, kind)
+        for key, one in contract.properties.items():
+            kinds.setdefault(key, one.kind)
     return kinds
 
 
-def _broken(key: str, kind: Kind, columns: Mapping[str, Kind]) -> str | None:
-    """DuckDB text: the value of a property is not of the kind declared (codecs put such values into `more`)."""
+def _broken(key: str, one: Property, columns: Mapping[str, Kind]) -> str | None:
+    """DuckDB text: the value of a property is not of the kind declared (codecs put such values into `more`), or none of
+    those listed."""
+    kind = one.kind
     inside = f"({quoted('more')} is not null and json_exists({quoted('more')}, {_pointer(key)}))"
     wrong = misfit(key, columns[key], kind) if key in columns else None
     if key in columns and columns[key] in ("number", "boolean", "integer", "time") and kind in ("string", "json"):
         wrong = f"{quoted(key)} is not null"
+    elif key in columns and one.values:
+        wrong = f"{quoted(key)} not in ({', '.join(literal(value) for value in one.values)})"
     return f"({wrong}) or {inside}" if wrong else inside
 
 
@@ -72,10 +82,27 @@ def _verdicts(contract: Contract, broken: Mapping[str, str], missing: Mapping[st
         for key, text in missing.items()
     ]
     verdicts += [
-        Verdict(text, "refused", Reason.CONTRACT, literal(f"'{key}' is not of kind {contract.properties[key]}"))
+        Verdict(text, "refused", Reason.CONTRACT, literal(f"'{key}' {_said(contract.properties.get(key))}"))
         for key, text in broken.items()
     ]
+    if contract.content == "closed":
+        unknown = f"list_filter(json_keys({quoted('more')}), lambda key: {_is_undeclared(contract)})"
+        said = f"printf({name_literal(NOT_DECLARED)}, {unknown}[1])"
+        verdicts.append(Verdict(f"coalesce(len({unknown}), 0) > 0", "refused", Reason.CONTRACT, said))
     return verdicts
+
+
+def _is_undeclared(contract: Contract) -> str:
+    """DuckDB text: whether `key`, of what did not fit its column, is something nobody declared."""
+    own = ", ".join(name_literal(key) for key in sorted({*contract.properties, *contract.required}))
+    return "not starts_with(key, 'context.')" + (f" and key not in ({own})" if own else "")
+
+
+def _said(one: Property | None) -> str:
+    """How a value breaks what was declared of it."""
+    if one is None:
+        return "is not declared"
+    return f"is none of {', '.join(one.values)}" if one.values else f"is not of kind {one.kind}"
 
 
 def _taken_out(broken: Mapping[str, str], columns: Mapping[str, Kind]) -> dict[str, tuple[str, Kind]]:

@@ -123,9 +123,7 @@ def _of_files(blocks: Sequence[Block], index: NDArray[Any], table: pa.Table) -> 
     return copies
 
 
-def _origins(
-    blocks: Sequence[Block], index: NDArray[Any], table: pa.Table
-) -> tuple[pa.Array, pa.Array]:
+def _origins(blocks: Sequence[Block], index: NDArray[Any], table: pa.Table) -> tuple[pa.Array, pa.Array]:
     """Place and time at the origin, as the source found them."""
     told = [(HEADER in block.headers) for block in blocks]
     if not any(told):

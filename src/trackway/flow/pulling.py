@@ -130,9 +130,7 @@ class Puller(Source):
 
     # ── for those who are made of messages ──────────────────────────────────────────────────────────
 
-    def packed(
-        self, name: str, messages: Sequence[Message], cursors: Mapping[str, str], **told: str
-    ) -> list[Payload]:
+    def packed(self, name: str, messages: Sequence[Message], cursors: Mapping[str, str], **told: str) -> list[Payload]:
         """Messages as payloads of this source, the cursors with the last; `told` is what the codec is told besides."""
         made = list(payloads(name, self.codec, self._reader(), {**self._told(), **told}, messages))
         return [*made[:-1], replace(made[-1], cursors=cursors)] if made else []

@@ -12,13 +12,16 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from trackway.errors import QuestionError, TrackwayError
 from trackway.model.condition import Condition
+from trackway.model.contracts.compatibility import Keeps
+from trackway.model.contracts.promise import Promise, Property
+from trackway.model.contracts.version import Version
 from trackway.model.event import Block
 from trackway.model.schema import Kind, Names, Schema
 from trackway.model.time import Duration
@@ -475,13 +478,37 @@ class Contract(Component):
     kind: ClassVar[str] = "contracts"
     event: str
     """The event it holds for; `*` for all."""
-    mode: str = "evolve"
+    mode: Literal["evolve", "freeze", "drop_value", "refuse"] = "evolve"
     """`evolve`: new properties become columns. `freeze`: they stay in `more`. `drop_value`: a value that breaks
     the contract is taken out. `refuse`: the event is refused."""
-    properties: dict[str, Kind] = {}
-    """Property -> kind: `string number integer boolean time json`."""
+    properties: dict[str, Property] = {}
+    """Property -> kind: `string number integer boolean time json`, or a table that says more."""
     required: list[str] = []
     """Properties without which the event breaks the contract."""
+    content: Literal["open", "closed"] = "open"
+    """Whether an event may carry more than what is declared; where content is `closed`, the rest breaks the contract. A
+    sender's `context.` is its own and always allowed."""
+    version: str = ""
+    """The version to publish it as, such as `1.2.0`; the next one that its changes ask for when left out."""
+    compatibility: Keeps = "full"
+    """Which breaks of what was promised ask for a major version: those of history and senders (`backward`), those of
+    readers (`forward`), of both, or of nobody."""
+    description: str = ""
+    """For whoever sends or reads it."""
+
+    @field_validator("version")
+    @classmethod
+    def _is_a_version(cls, value: str) -> str:
+        if value:
+            Version.read(value)
+        return value
+
+    @property
+    def promise(self) -> Promise:
+        """What it promises, whatever is done about it here. Raises ConfigError (`Promise.of`)."""
+        return Promise.of(
+            self.event, self.properties, self.required, closed=self.content == "closed", description=self.description
+        )
 
 
 __all__ = ["Answer", "Codec", "Component", "Contract", "Finding", "Keep", "Likeness", "Payload", "Plan", "Progress",

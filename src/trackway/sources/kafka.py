@@ -227,11 +227,17 @@ class Link:
         self._complained = False
         properties = source.properties(name)
         self._where = properties["bootstrap.servers"]
-        told = {"error_cb": self._faults.append, "on_commit": self._committed, "logger": logging.getLogger("librdkafka")}
+        told = {
+            "error_cb": self._faults.append,
+            "on_commit": self._committed,
+            "logger": logging.getLogger("librdkafka"),
+        }
         try:
             self.consumer: Consumer = confluent_kafka.Consumer(properties | told)
         except confluent_kafka.KafkaException as error:
-            raise SourceError(f"librdkafka refuses the settings: {error.args[0].str()}", hint="check the options") from error
+            raise SourceError(
+                f"librdkafka refuses the settings: {error.args[0].str()}", hint="check the options"
+            ) from error
         try:
             self._metadata = self._listed()
         except BaseException:
@@ -296,7 +302,9 @@ class Link:
         if fault.code() in (codes.TOPIC_AUTHORIZATION_FAILED, codes.GROUP_AUTHORIZATION_FAILED):
             return SourceError(f"not allowed: {said}", hint="the user must be allowed to READ and DESCRIBE the topics")
         if fault.code() == codes._SSL:
-            return SourceError(f"no encrypted connection to {self._where}: {said}", hint="check `tls`, `ca` and the port")
+            return SourceError(
+                f"no encrypted connection to {self._where}: {said}", hint="check `tls`, `ca` and the port"
+            )
         if fault.code() == codes._RESOLVE:
             return unreachable(self._where, said, "check the names in `brokers`")
         hint = "check `brokers`; does the port want an encrypted connection (`tls`, `user`), or a plain one?"
@@ -379,7 +387,9 @@ class Reader(Link):
         if not schema.kind:
             return message._replace(wrong=f"the registry has no schema {number}")
         if schema.kind != ("AVRO" if avro else "JSON"):
-            return message._replace(wrong=f"its schema {number} is of type {schema.kind}, the codec is {self._source.codec}")
+            return message._replace(
+                wrong=f"its schema {number} is of type {schema.kind}, the codec is {self._source.codec}"
+            )
         return message._replace(body=message.body[PREFIX:], schema=schema.text if avro else "")
 
     def _odd(self, one: Any, at: Partition) -> None:

@@ -153,11 +153,15 @@ class Link:
         except (errors.AuthorizationError, errors.SlowConsumerError) as error:
             raise SourceError(f"NATS does not let us in: {error}", hint="check user, token or credentials") from error
         except self._nats.js.errors.APIError as error:
-            raise SourceError(f"JetStream refuses: {error.description}", hint="check `stream` and `subjects`") from error
+            raise SourceError(
+                f"JetStream refuses: {error.description}", hint="check `stream` and `subjects`"
+            ) from error
         except (errors.Error, OSError) as error:
             said = self._said or str(error) or type(error).__name__
             if "authorization" in said.lower() or "authentication" in said.lower():
-                raise SourceError(f"NATS does not let us in: {said}", hint="check user, token or credentials") from error
+                raise SourceError(
+                    f"NATS does not let us in: {said}", hint="check user, token or credentials"
+                ) from error
             raise unreachable(", ".join(self._source.servers), said, "check `servers`; is it running?") from error
 
     def stream(self) -> Any:

@@ -113,7 +113,9 @@ class Postgres(Puller):
             yield Finding("connect", f"PostgreSQL {version} at {urlsplit(self.address).hostname or 'the local socket'}")
             shape = link.shape()
             key = ", ".join(name for name, _ in shape.order)
-            yield Finding("list", f"{READABLE[shape.kind]} {self.table}: {len(shape.columns)} columns, ordered by {key}")
+            yield Finding(
+                "list", f"{READABLE[shape.kind]} {self.table}: {len(shape.columns)} columns, ordered by {key}"
+            )
             cheap = link.ask(INDEXED, shape.oid, self.cursor)[0][0]
             every = f"no index begins with {self.cursor}: every look reads the whole table"
             yield Finding("index", f"an index begins with {self.cursor}" if cheap else every)
@@ -172,7 +174,9 @@ class Link:
                 raise SourceError(said, path="address", hint="check the name behind the last /") from error
             raise unreachable(_shown(self._source.address), said, "check `address`; is it running?") from error
         except self._driver.Error as error:
-            raise SourceError(f"PostgreSQL refuses: {' '.join(str(error).split())}", hint="check `table` and `cursor`") from error
+            raise SourceError(
+                f"PostgreSQL refuses: {' '.join(str(error).split())}", hint="check `table` and `cursor`"
+            ) from error
 
     def ask(self, statement: Any, *values: Any) -> list[Any]:
         """The rows of a statement. Raises SourceError."""
@@ -193,7 +197,9 @@ class Link:
             raise SourceError(f"there is no table '{self._source.table}'", path="table", hint=hint)
         oid, kind = found[0]
         if kind not in READABLE:
-            raise SourceError(f"'{self._source.table}' is no table", path="table", hint="name the table behind the view")
+            raise SourceError(
+                f"'{self._source.table}' is no table", path="table", hint="name the table behind the view"
+            )
         rows = self.ask(ATTRIBUTES, oid)
         types = {name: type_ for name, type_, _ in rows}
         primary = [name for _, name in sorted((place, name) for name, _, place in rows if place >= 0)]
@@ -281,9 +287,16 @@ class Reader(Link):
         """Whether each is settled, it as JSON, and its place."""
         sql = self._driver.sql
         order = sql.SQL(", ").join(sql.Identifier("t", name) for name, _ in self._shape.order)
-        places = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier("t", name)) for name, _ in self._shape.order)
-        name = sql.SQL("'{}'::jsonb") if "event" in self._source.columns else sql.SQL(
-            "jsonb_build_object('event', {}::text)").format(sql.Literal(self._source.event or self._source.table.split(".")[-1]))
+        places = sql.SQL(", ").join(
+            sql.SQL("{}::text").format(sql.Identifier("t", name)) for name, _ in self._shape.order
+        )
+        name = (
+            sql.SQL("'{}'::jsonb")
+            if "event" in self._source.columns
+            else sql.SQL("jsonb_build_object('event', {}::text)").format(
+                sql.Literal(self._source.event or self._source.table.split(".")[-1])
+            )
+        )
         statement = sql.SQL(
             "select age(t.xmin) > age({limit}::text::xid) or age(t.xmin) < 0, ({name} || to_jsonb(t))::text, {places}"
             " from {table} t where {after} order by {order} limit {most}"

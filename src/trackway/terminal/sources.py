@@ -29,9 +29,7 @@ def list_sources(context: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command()
-def test(
-    context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME")], as_json: Json = False
-) -> None:
+def test(context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME")], as_json: Json = False) -> None:
     """Try a source against the live system: connect, be let in, list, look at one record without taking it.
 
     Exit 1 when a step fails, with what is wrong and how to mend it.
