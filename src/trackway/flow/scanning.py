@@ -30,7 +30,8 @@ from trackway.flow.layout import (
     Layout,
     States,
 )  # fmt: skip
-from trackway.flow.spans import Bytes, Ints, until
+from trackway.flow.spans import Bytes, Ints
+from trackway.model.json_text import byte_at
 from trackway.model.kernels import leaf
 
 GOOD, SHAPELESS, TIMELESS, GARBLED = range(4)
@@ -135,7 +136,7 @@ def _field_end(  # noqa: C901, PLR0911, PLR0912, PLR0913, PLR0917 - the ways a f
     place = _asked(data, at, end) if flags & ASKED else at
     passed = flags // PASSED
     while True:
-        place = until(data, place, end, first)
+        place = byte_at(data, place, end, first)
         if place == end:
             return end if flags & LAST else -1
         if passed > 0:
@@ -156,7 +157,7 @@ def _closing(data: Bytes, at: int, end: int, pool: Bytes, text: int, size: int) 
         return -1
     place = at + 1
     while True:
-        place = until(data, place, end, 34)
+        place = byte_at(data, place, end, 34)
         if place == end:
             return -1
         after = place + 1
@@ -193,11 +194,11 @@ def _lists(data: Bytes, at: int, end: int) -> int:
 @leaf
 def _asked(data: Bytes, at: int, end: int) -> int:
     """Where the protocol of a request without quotes begins, or the beginning when there is none in sight."""
-    place = until(data, at, end, 32)
+    place = byte_at(data, at, end, 32)
     while place + 6 < end:
         if data[place + 1] == 72 and data[place + 2] == 84 and data[place + 3] == 84 and data[place + 4] == 80:
             return place + 1
-        place = until(data, place + 1, end, 32)
+        place = byte_at(data, place + 1, end, 32)
     return at
 
 
@@ -241,7 +242,7 @@ def frames(data: Bytes) -> tuple[Ints, Ints]:
             starts[count] = min(place + 1, len(data))
             ends[count] = min(place + 1 + size, len(data))
         else:
-            starts[count], ends[count] = at, until(data, at, len(data), 10)
+            starts[count], ends[count] = at, byte_at(data, at, len(data), 10)
         at = ends[count]
         at += at < len(data) and data[at] == 10
         count += ends[count] > starts[count]

@@ -13,8 +13,8 @@ import pyarrow as pa
 from numba import uint64
 from numpy.typing import NDArray
 
-from trackway.model.kernels import inlined, kernel, leaf
-from trackway.model.wide import WIDE, equal_to, lowest
+from trackway.model.json_text import byte_at
+from trackway.model.kernels import kernel, leaf
 
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
@@ -41,7 +41,7 @@ def line_spans(data: Bytes) -> tuple[Ints, Ints]:
 def _line_spans(data: Bytes, starts: Ints, ends: Ints) -> int:
     at, count, size = 0, 0, len(data)
     while at < size:
-        stop = until(data, at, size, NEWLINE)
+        stop = byte_at(data, at, size, NEWLINE)
         end = stop - 1 if stop > at and data[stop - 1] == RETURN else stop
         first = at
         while first < end and (data[first] == 32 or 9 <= data[first] <= 13):
@@ -51,20 +51,6 @@ def _line_spans(data: Bytes, starts: Ints, ends: Ints) -> int:
             count += 1
         at = stop + 1
     return count
-
-
-@inlined
-def until(data: Bytes, at: int, end: int, byte: int) -> int:
-    """The first place of a byte from `at` on, `end` when it is not there."""
-    stop = min(end, len(data) - WIDE)
-    while at < stop:
-        bits = equal_to(data, at, byte)
-        if bits != 0:
-            return min(int(at + lowest(bits)), end)
-        at += WIDE
-    while at < end and data[at] != byte:
-        at += 1
-    return min(at, end)
 
 
 @kernel

@@ -14,8 +14,9 @@ from numba import uint64
 from numpy.typing import NDArray
 
 from trackway.flow.kernels import njit_free
-from trackway.flow.spans import Bytes, Ints, gather, text_spans, until
+from trackway.flow.spans import Bytes, Ints, gather, text_spans
 from trackway.model.gather import POWERS
+from trackway.model.json_text import byte_at
 from trackway.model.kernels import leaf
 
 WELL, MISFIT = 0, 1
@@ -245,7 +246,7 @@ def _is_http(data: Bytes, at: int) -> bool:
 @leaf
 def _target(data: Bytes, at: int, end: int, parts: Ints, first: int, row: int) -> None:  # noqa: PLR0913, PLR0917
     """Path and query, without the question mark."""
-    query = until(data, at, end, 63)
+    query = byte_at(data, at, end, 63)
     _set(data, parts, first, row, at, query)
     if query < end:
         _set(data, parts, first + 1, row, query + 1, end)

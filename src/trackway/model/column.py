@@ -66,7 +66,9 @@ class Column:
             fits = np.isin(cells.type, (TEXT, TEXT_ESCAPED, INTEGER, FLOAT))
             empty = _lengths(cells) == 0
             cells = cells.of(fits & ~empty)
-        odd = np.flatnonzero((cells.type == FLOAT) | ((cells.type == INTEGER) & (_lengths(cells) == 2))).tolist()
+        zeros = (cells.type == INTEGER) & (_lengths(cells) == 2)
+        zeros[zeros] = (cells.start[zeros] < 0) | (cells.data[np.maximum(cells.start[zeros], 0)] == ord("-"))
+        odd = np.flatnonzero((cells.type == FLOAT) | zeros).tolist()
         return self._texts(cells, {cell: json_text(cells, cell) for cell in odd}), fits
 
     def _json(self) -> tuple[pa.Array, Bools]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import orjson
 
 from trackway.model.kernels import inlined, kernel, leaf
-from trackway.model.wide import WIDE, lowest, specials
+from trackway.model.wide import WIDE, equal_to, lowest, specials
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
@@ -95,6 +95,20 @@ def text_end(data: Bytes, at: int, end: int) -> tuple[int, int]:
     if at < end and data[at] == 34:
         return at, PLAIN
     return odd_text_end(data, at, end)
+
+
+@inlined
+def byte_at(data: Bytes, at: int, end: int, byte: int) -> int:
+    """The first place of a byte from `at` on, `end` when it is not there."""
+    stop = min(end, len(data) - WIDE)
+    while at < stop:
+        bits = equal_to(data, at, byte)
+        if bits != 0:
+            return min(int(at + lowest(bits)), end)
+        at += WIDE
+    while at < end and data[at] != byte:
+        at += 1
+    return min(at, end)
 
 
 @leaf
@@ -345,8 +359,7 @@ def text_lines(data: Bytes, at: int, end: int) -> tuple[Ints, Ints]:
     count = 0
     while at < end:
         first = at
-        while at < end and data[at] != 10:
-            at += 1
+        at = byte_at(data, at, end, 10)
         last = at - 1 if at > first and data[at - 1] == 13 else at
         at += 1
         if skip(data, first, last) == last:

@@ -14,7 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 from trackway.model.cells import ARRAY, FALSE, FLOAT, INTEGER, TEXT, TEXT_ESCAPED, TRUE, Bools, Cells, Path, canonical
-from trackway.model.json_text import LONE, PLAIN, Bytes, Ints, as_array, number_end, skip, text_end, value_end, word_end
+from trackway.model.json_text import (
+    LONE,
+    PLAIN,
+    Bytes,
+    Ints,
+    as_array,
+    number_end,
+    plain_end,
+    skip,
+    text_end,
+    value_end,
+    word_end,
+)
 from trackway.model.kernels import inlined, kernel, leaf
 from trackway.model.walk import DEEPEST_OBJECT, walk
 from trackway.model.wide import WIDE, alike
@@ -26,6 +38,7 @@ MOST_PATHS = 4_096
 SLOTS = 4 * MOST_PATHS
 LONG_NUMBER = 300
 """Bytes from which on a number might be beyond a double."""
+LONGEST_DIGITS = 15
 NULL, ODD = -1, -2
 """In place of a cell type: no cell, and a value left to the walk."""
 Slots = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Ints, Ints, Ints, npt.NDArray[np.int32], Ints]
@@ -57,7 +70,8 @@ def read(data: bytes, starts: Ints, ends: Ints, defaults: Mapping[int, Mapping[s
 
 def _with_lists(cells: Cells, odd: Bools) -> Cells:
     """The cells with every list written in the one way; documents with one that cannot be read are marked odd."""
-    lists = np.flatnonzero(cells.type == ARRAY).tolist()
+    found = np.flatnonzero(cells.type == ARRAY)
+    lists = found[~are_canonical(cells.data, cells.start[found], cells.end[found])].tolist()
     if not lists:
         return cells.of(~odd[cells.row]) if odd.any() else cells
     side = bytearray()
@@ -270,6 +284,37 @@ def read_document(  # noqa: C901, PLR0913, PLR0917
         if at >= end or data[at] != 44:
             return -1
         at = skip(data, at + 1, end)
+
+
+@kernel
+def are_canonical(data: Bytes, starts: Ints, ends: Ints) -> Bools:
+    """Which lists are surely written in the one way: flat, of whole numbers, words and texts without escapes."""
+    found = np.zeros(len(starts), dtype=np.bool_)
+    for place in range(len(starts)):
+        found[place] = is_canonical(data, starts[place] + 1, ends[place] - 1)
+    return found
+
+
+@leaf
+def is_canonical(data: Bytes, at: int, end: int) -> bool:
+    """The same of what stands between the brackets of one list."""
+    digits = 0
+    while at < end:
+        byte = data[at]
+        if byte == 34:
+            at = plain_end(data, at + 1, end)
+            if at >= end or data[at] != 34:
+                return False
+        elif 48 <= byte <= 57:
+            digits += 1
+            if digits > LONGEST_DIGITS:
+                return False
+        elif byte == 44:
+            digits = 0
+        elif byte < 97 or byte > 122 or digits > 0:
+            return False
+        at += 1
+    return True
 
 
 @kernel
