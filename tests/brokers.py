@@ -1,4 +1,4 @@
-"""Real servers of queues and databases on loopback, each in a folder of its own, that a test may kill and start again."""
+"""Real servers of queues and databases on loopback, each in a folder of its own; a test may kill and start them."""
 
 from __future__ import annotations
 

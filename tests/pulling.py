@@ -79,6 +79,19 @@ def toml(value: Any) -> str:
     return str(value).lower()
 
 
+def persistently(
+    act: Callable[[], Any], errors: type[Exception] | tuple[type[Exception], ...], again: Callable[[], Any]
+) -> None:
+    """Act until it works, with something between two attempts."""
+    while True:
+        try:
+            act()
+        except errors:
+            again()
+        else:
+            return
+
+
 def exactly_once_through_kills(
     puller: Puller, produce: Callable[[int], None], *, total: int, kills: int, disturb: Callable[[], None] | None = None
 ) -> None:

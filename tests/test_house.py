@@ -304,7 +304,8 @@ for module in pkgutil.walk_packages(trackway.__path__, "trackway."):
 print("\\n".join(opened))
 if threading.active_count() > before:
     print("threads were started")
-for driver in ("chdb", "polars", "ray", "confluent_kafka", "boto3", "playwright", "pandas", "segment"):
+for driver in ("chdb", "polars", "ray", "confluent_kafka", "boto3", "playwright", "pandas", "segment", "fastavro",
+               "redis", "nats", "psycopg"):
     if driver in sys.modules:
         print("imported the driver", driver)
 """

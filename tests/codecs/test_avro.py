@@ -1,6 +1,6 @@
 """Avro: containers as fastavro writes them, every packing, and messages of Confluent's serializer through Kafka."""
 
-import datetime
+import datetime as dt
 import io
 import json
 import uuid
@@ -26,8 +26,8 @@ fastavro = pytest.importorskip("fastavro")
 kafka = pytest.importorskip("confluent_kafka")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # authlib has a wish about httpx
-    from confluent_kafka.schema_registry import SchemaReference, SchemaRegistryClient
     from confluent_kafka.schema_registry import Schema as Text
+    from confluent_kafka.schema_registry import SchemaReference, SchemaRegistryClient
     from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
 from confluent_kafka.serialization import MessageField, SerializationContext  # noqa: E402
@@ -46,10 +46,11 @@ ORDER = {
         {"name": "raw", "type": "bytes"},
         {"name": "tags", "type": {"type": "array", "items": "string"}},
         {"name": "note", "type": ["null", "string"], "default": None},
-        {"name": "address", "type": {"type": "record", "name": "Address", "fields": [{"name": "city", "type": "string"}]}},
+        {"name": "address", "type": {"type": "record", "name": "Address", "fields": [
+            {"name": "city", "type": "string"}]}},
     ],
 }  # fmt: skip
-AT = datetime.datetime(2026, 5, 17, 10, 5, 3, 250_000, datetime.UTC)
+AT = dt.datetime(2026, 5, 17, 10, 5, 3, 250_000, dt.UTC)
 
 
 def order(n):

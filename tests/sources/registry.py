@@ -25,7 +25,7 @@ class Registry:
             versions.append(number)
         return number
 
-    def answer(self, method, path, body):
+    def answer(self, method, path, body):  # noqa: PLR0911
         self.asked.append((method, path))
         if self.broken:
             return 500, {"error_code": 50001, "message": "down"}
@@ -66,7 +66,7 @@ def served(registry):
             self.end_headers()
             self.wfile.write(text)
 
-        do_POST = do_GET
+        do_POST = do_GET  # noqa: N815
 
         def log_message(self, *_):
             pass

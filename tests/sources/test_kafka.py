@@ -13,7 +13,7 @@ from trackway.errors import ConfigError, SourceError
 from trackway.plan.config import check, component
 
 kafka = pytest.importorskip("confluent_kafka")
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic  # noqa: E402
+from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
 
 CONNECTION = (
     "Endpoint=sb://shop-hubs.servicebus.windows.net/;SharedAccessKeyName=reader;SharedAccessKey=c2VjcmV0;EntityPath=x"

@@ -4,12 +4,14 @@ import asyncio
 import json
 import threading
 import time
+from contextlib import suppress
+from functools import partial
 
 import pytest
 
 from brokers import nats as served
 from brokers import until
-from pulling import Puller, exactly_once_through_kills
+from pulling import Puller, exactly_once_through_kills, persistently
 from trackway.app import Workspace
 from trackway.errors import SourceError
 from trackway.model.secret import Secret
@@ -172,8 +174,7 @@ def test_a_trial_shows_one_message_and_takes_none(client, orders):
         ({"password": Secret("wrong")}, "does not let us in", "user"),
     ],
 )
-def test_a_trial_tells_what_is_wrong_and_how_to_mend_it(server, client, others, said, hint, monkeypatch):
-    monkeypatch.setattr("trackway.sources.nats.PATIENCE", 2.0)
+def test_a_trial_tells_what_is_wrong_and_how_to_mend_it(server, client, others, said, hint):
     given = options(server, **{"password": Secret("secret"), **others})
     with pytest.raises(SourceError, match=said) as raised:
         list(component("sources", given, "sources.o").prove("orders"))
@@ -196,18 +197,15 @@ def test_exactly_once_through_kills_of_the_flow_and_restarts_of_the_server(tmp_p
     client.stream(retention)
     puller = Puller(tmp_path, **options(server, follow=True))
 
+    def again():
+        time.sleep(0.1)
+        with suppress(nats.errors.Error, OSError):
+            client.connect()
+
     def produce(n):
-        while True:
-            try:
-                event = {"event": "Order", "user_id": f"u{n % 9}", "n": n}
-                client.send(event, **{"Nats-Msg-Id": str(n)})
-                return
-            except (nats.errors.Error, OSError):
-                time.sleep(0.1)
-                try:
-                    client.connect()
-                except (nats.errors.Error, OSError):
-                    time.sleep(0.1)
+        event = {"event": "Order", "user_id": f"u{n % 9}", "n": n}
+        send = partial(client.send, event, **{"Nats-Msg-Id": str(n)})
+        persistently(send, (nats.errors.Error, OSError), again)
 
     def disturb():
         server.kill()

@@ -8,7 +8,7 @@ import pytest
 
 from brokers import postgres as served
 from brokers import until
-from pulling import Puller, exactly_once_through_kills
+from pulling import Puller, exactly_once_through_kills, persistently
 from trackway.app import Workspace
 from trackway.errors import ConfigError, SourceError
 from trackway.model.secret import Secret
@@ -160,9 +160,8 @@ def test_a_trial_shows_one_row_and_tells_what_is_slow(server, db, orders):
     ],
 )
 def test_a_trial_tells_what_is_wrong_and_how_to_mend_it(server, db, others, said, hint):
-    db.execute(
-        "create view recent as select * from orders; create table keyless (at int); create table secrets (id int primary key)"
-    )
+    db.execute("create view recent as select * from orders; create table keyless (at int)")
+    db.execute("create table secrets (id int primary key)")
     db.execute("do $$ begin create role reader login password 'secret'; exception when duplicate_object then end $$")
     db.execute("grant usage on schema public to reader")
     places = {
@@ -197,14 +196,13 @@ def test_exactly_once_through_kills_of_the_flow_and_restarts_of_the_server(tmp_p
     db.execute(TABLE.replace("customer text", "customer text, n int unique"))
     puller = Shop(tmp_path, **options(server, follow=True, every="100ms"))
 
-    def produce(n):
+    def again():
         nonlocal db
-        while True:
-            try:
-                db.execute("insert into orders (customer, n) values (%s, %s) on conflict do nothing", (f"u{n % 9}", n))
-                return
-            except psycopg.OperationalError:
-                db = connect(server)
+        db = connect(server)
+
+    def produce(n):
+        insert = "insert into orders (customer, n) values (%s, %s) on conflict do nothing"
+        persistently(lambda: db.execute(insert, (f"u{n % 9}", n)), psycopg.OperationalError, again)
 
     def disturb():
         server.kill()

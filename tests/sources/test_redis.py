@@ -3,12 +3,14 @@
 import json
 import threading
 import time
+from contextlib import suppress
+from functools import partial
 
 import pytest
 
 from brokers import redis as served
 from brokers import until
-from pulling import Puller, exactly_once_through_kills
+from pulling import Puller, exactly_once_through_kills, persistently
 from trackway.app import Workspace
 from trackway.errors import ConfigError, SourceError
 from trackway.model.secret import Secret
@@ -172,17 +174,12 @@ def test_exactly_once_through_kills_of_the_flow_and_restarts_of_redis(tmp_path, 
     puller = Puller(tmp_path, **options(server, follow=True))
     client = redis.Redis(port=server.port, password="secret")
 
+    def add(n):
+        with suppress(redis.ResponseError):  # it was added, and only the answer lost
+            client.xadd("orders", {"event": "Order", "user_id": f"u{n % 9}", "n": n}, id=f"{1_700_000_000_000 + n}-1")
+
     def produce(n):
-        while True:
-            try:
-                client.xadd(
-                    "orders", {"event": "Order", "user_id": f"u{n % 9}", "n": n}, id=f"{1_700_000_000_000 + n}-1"
-                )
-                return
-            except redis.ConnectionError:
-                time.sleep(0.05)
-            except redis.ResponseError:
-                return  # it was added, and only the answer lost
+        persistently(partial(add, n), redis.ConnectionError, lambda: time.sleep(0.05))
 
     def disturb():
         server.kill()

@@ -37,8 +37,8 @@ TOLD: dict[str, Kind] = {name: ENVELOPE[name] for name in ("event", "time", "eve
 LARGEST = 256 << 20
 """Bytes that one block of a file may unpack to."""
 FAULTS = (
-    ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError, AttributeError, AssertionError, RecursionError,
-    ArithmeticError, MemoryError,
+    ValueError, TypeError, LookupError, EOFError, ArithmeticError, AttributeError, AssertionError, RecursionError,
+    MemoryError,
 )  # fmt: skip
 """What reading bytes that are not of a schema raises."""
 
@@ -171,9 +171,9 @@ def _without_traps(schema: Any, named: dict[str, bool]) -> bool:
             raise ValueError("lists of values without bytes are not read")
         return False
     if kind in ("record", "error"):
-        empty = all([_without_traps(field["type"], named) for field in schema["fields"]])
-        named[str(schema.get("name"))] = empty
-        return empty
+        full = [field for field in schema["fields"] if not _without_traps(field["type"], named)]
+        named[str(schema.get("name"))] = not full
+        return not full
     return not schema.get("size") if kind == "fixed" else _without_traps(kind, named)
 
 

@@ -2,8 +2,8 @@
 
 A record without an id of its own is known by its place, not by what else was fetched with it, so that it is the
 same event however often and in whatever batches it is pulled. One header of the block, `origin`, tells it: the
-stream (`orders/0`), the places in it (runs of numbers, or texts), and the times of the origin in milliseconds, each with
-how many have it and as the step from the one before.
+stream (`orders/0`), the places in it (runs of numbers, or texts), and the times of the origin in milliseconds, each
+with how many have it and as the step from the one before.
 
 >>> write_origin("orders/0", [17, 18, 19, 30], [5000, 5000, 5000, 5070])
 '{"in":"orders/0","at":[[17,3],[30,1]],"times":[[5000,3],[70,1]]}'

@@ -78,7 +78,7 @@ class Kafka(Puller):
     topics: list[str] = Field(min_length=1)
     """Names, or patterns that begin with `^`."""
     start: str = "earliest"
-    """Where a partition that was never read begins: `earliest`, `latest`, `group` (what `group` committed), or a time."""
+    """Where a partition that was never read begins: `earliest`, `latest`, a time, or `group` (what it knows)."""
     group: str = ""
     """The consumer group that is told how far we are; `trackway-` and the name of the source when left out."""
     user: str = ""
@@ -139,9 +139,9 @@ class Kafka(Puller):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.preset == "event_hubs":
-            if self.connection_string is None or not _endpoint(self.connection_string):
+            if self.connection_string is None:
                 raise ValueError(
-                    'event_hubs needs connection_string = { env = "NAME" }, as the Azure portal shows it: Endpoint=sb://…'
+                    'event_hubs needs connection_string = { env = "NAME" }, as the portal of Azure shows it'
                 )
         elif not self.brokers:
             raise ValueError('brokers are needed, such as ["127.0.0.1:9092"]')
@@ -205,9 +205,14 @@ class Kafka(Puller):
 
 
 def _endpoint(connection: str) -> str:
-    """The host of a connection string; empty when it has none."""
+    """The host of a connection string. Raises SourceError when it has none."""
     found = re.search(r"(?:^|;)\s*Endpoint=sb://([^/;:]+)", connection)
-    return found[1] if found else ""
+    if found is None:
+        raise SourceError(
+            "the connection string names no Endpoint", path="connection_string",
+            hint="it begins with Endpoint=sb://NAME.servicebus.windows.net/, as the portal of Azure shows it",
+        )  # fmt: skip
+    return found[1]
 
 
 class Link:
@@ -345,7 +350,7 @@ class Reader(Link):
             self._look(self._next, first=False)
         by_partition: dict[Partition, list[Message]] = {}
         for one in self.consumer.consume(most, seconds):
-            at = (one.topic(), one.partition())
+            at: Partition = (one.topic(), one.partition())
             if one.error() is None:
                 by_partition.setdefault(at, []).append(self._message(one))
                 self._next[at] = one.offset() + 1

@@ -181,7 +181,7 @@ class Link:
     def ask(self, statement: Any, *values: Any) -> list[Any]:
         """The rows of a statement. Raises SourceError."""
         with self._explained():
-            return self._connection.execute(statement, values or None).fetchall()
+            return list(self._connection.execute(statement, values or None).fetchall())
 
     def shape(self) -> Shape:
         """The table. Raises SourceError for one there is not, or that cannot be read in order."""
@@ -304,7 +304,7 @@ class Reader(Link):
             limit=sql.Literal(str(limit % 2**32)), name=name, places=places, order=order, most=sql.Literal(most),
             table=self._table(), after=self._after(),
         )  # fmt: skip
-        return self._connection.execute(statement).fetchall()
+        return list(self._connection.execute(statement).fetchall())
 
     def _table(self) -> Any:
         schema, _, table = self._source.table.rpartition(".")

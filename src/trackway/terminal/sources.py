@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from trackway.errors import TrackwayError
+from trackway.errors import ConfigError, TrackwayError
 
 app = typer.Typer(help="Where events come from.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print the same object as the API.")]
@@ -28,8 +28,10 @@ def list_sources(context: typer.Context, as_json: Json = False) -> None:
     say_json({"ok": True, "sources": found}) if as_json else _table(found)
 
 
-@app.command()
-def test(context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME")], as_json: Json = False) -> None:
+@app.command("test")
+def try_out(
+    context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME")], as_json: Json = False
+) -> None:
     """Try a source against the live system: connect, be let in, list, look at one record without taking it.
 
     Exit 1 when a step fails, with what is wrong and how to mend it.
@@ -45,6 +47,8 @@ def test(context: typer.Context, name: Annotated[str, typer.Argument(metavar="NA
                 proofs.append(proof.as_json())
                 if not as_json:
                     _step(proofs[-1])
+        except ConfigError:
+            raise
         except TrackwayError as error:
             failed = error
     if as_json:
