@@ -157,13 +157,32 @@ def status(context: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command()
-def inspect(file: Annotated[Path, typer.Argument(metavar="FILE")], as_json: Json = False) -> None:
-    """Profile a file before loading it: its format, its columns, its first events."""
-    from trackway.terminal import paint
-    from trackway.terminal.inspect import profile
+def inspect(  # noqa: PLR0913, PLR0917 - the options of a verb
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    source: Annotated[str, typer.Option(help="The name of the suggested source.")] = "",
+    apply: Annotated[bool, typer.Option("--apply", help="Add the suggested tables to trackway.toml.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before they are added.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Profile a file of any size before loading it: its format, its columns, personal data, what to do with it.
 
-    found = profile(file)
-    say_json({"ok": True, **found}) if as_json else paint.profile(found)
+    Only its head, middle and tail are read. What is shown of personal data is masked.
+    """
+    from trackway.api.onboarding.inspection import inspect as look
+    from trackway.terminal import applied, inspected
+
+    found = look(file, name=source)
+    change = applied.joined(context.obj, found["tables"]) if apply else None
+    if as_json:
+        if change is not None and yes:
+            applied.write(context.obj, change[1])
+        say_json({"ok": True, **found, "applied": change is not None and yes})
+        return
+    inspected.show(found)
+    if change is not None and (yes or typer.confirm(f"Add these {len(found['tables'])} tables to trackway.toml?")):
+        applied.write(context.obj, change[1])
+        sys.stdout.write(f"Added. Next: trackway load {file} --source {found['source']}\n")
 
 
 @app.command()

@@ -3,6 +3,9 @@
 import pytest
 
 import shop
+from commands import trackway
+
+__all__ = ["client", "trackway"]
 
 
 @pytest.fixture(scope="package")

@@ -218,7 +218,7 @@ def test_a_file_is_profiled_before_it_is_loaded(trackway, tmp_path):
     code, out, _ = trackway("inspect", tmp_path / "access.log", "--json")
     found = json.loads(out)
     columns = {column["column"]: column for column in found["columns"]}
-    assert (code, found["codec"], found["records"], found["refused"]) == (0, "access_log", 4, 1)
+    assert (code, found["codec"], found["sampled"], found["refused"]) == (0, "access_log", 4, 1)
     assert (columns["status"]["kind"], columns["path"]["example"]) == ("integer", "/a")
     assert found["events"][0]["method"] == "GET"
     assert "expand_user_agent" in trackway("inspect", tmp_path / "access.log")[1]

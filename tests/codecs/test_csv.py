@@ -153,3 +153,9 @@ def test_any_bytes_give_as_many_rows_as_counted(body):
     for headers in ({}, {"header": "event,time,x", "delimiter": ",", "fields": "3"}):
         records = Csv().count(body, headers)
         assert Csv().decode([Block(1, "crm", 0, "csv", body, records, headers)], Schema()).num_rows == records
+
+
+def test_a_time_that_does_not_say_its_zone_is_read_in_that_of_the_source():
+    rows = decode("time\n2026-07-01 12:00:00\n2026-07-01T12:00:00Z\n1782900000\nnever\n", zone="Europe/Berlin")
+    hours = [row["time"].astimezone(UTC).hour if isinstance(row, dict) else row[0] for row in rows]
+    assert hours == [10, 12, 10, "no_time"]

@@ -6,7 +6,7 @@ from typing import cast
 
 from fastapi.routing import APIRoute
 
-from trackway.api import ask, contracts, data, progress
+from trackway.api import ask, contracts, data, inspect, progress
 from trackway.api.catalogue import Catalogue
 from trackway.app import Workspace
 
@@ -17,5 +17,6 @@ def documented() -> list[APIRoute]:
     routers = [
         data.accounts(nowhere), data.choices(nowhere, cast("Catalogue", None)), ask.routes(cast("ask.Desk", None)),
         progress.routes(cast("ask.Desk", None)), contracts.routes(nowhere),
+        inspect.routes(),
     ]  # fmt: skip
     return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]

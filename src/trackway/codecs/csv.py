@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from trackway.flow.detect import detect_text
 from trackway.flow.records import row_spans
 from trackway.flow.spans import Bytes, Ints, as_array, gather
-from trackway.flow.tabular import place, shape
+from trackway.flow.tabular import place, shape, zoned
 from trackway.model.event import Block, Reason
 from trackway.model.kernels import kernel, leaf
 from trackway.model.schema import Schema
@@ -104,6 +104,8 @@ def _table(block: Block) -> pa.Table:
     names = place(dialect.names, json.loads(block.headers.get("columns", "{}")))
     for index, name in enumerate(names):
         columns[name] = gather(unquoted, spans[index, 0], spans[index, 1], pa.string())
+    if "zone" in block.headers and "time" in columns:
+        columns["time"] = zoned(columns["time"], block.headers["zone"])
     return pa.table(columns)
 
 

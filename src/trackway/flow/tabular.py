@@ -85,6 +85,12 @@ def shape(table: pa.Table, known: Mapping[str, Kind]) -> pa.Table:
     return pa.table(columns)
 
 
+def zoned(texts: pa.Array, zone: str) -> pa.Array:
+    """Times with their offset, those that do not say theirs in a time zone; what is no time stays as it is."""
+    times = read_times(pa.chunked_array([texts]), zone).combine_chunks()
+    return pc.if_else(pc.is_valid(times), pc.strftime(times, format="%Y-%m-%dT%H:%M:%SZ"), texts)
+
+
 def _timed(values: pa.ChunkedArray, columns: Mapping[str, pa.ChunkedArray]) -> dict[str, pa.ChunkedArray]:
     """The time, and a refusal for every row whose time cannot be read."""
     if kind_of(values.type) == "time":

@@ -24,7 +24,7 @@ from trackway.terminal.pictures import (
 )
 from trackway.terminal.pictures.canvas import ACCENT, MOST, console, grid
 from trackway.web.charts.distribution import histogram
-from trackway.web.charts.scale import full, share
+from trackway.web.charts.scale import full
 
 if TYPE_CHECKING:
     from trackway.terminal.rehearsal import Result
@@ -208,21 +208,3 @@ def tests(results: Sequence[Result]) -> None:
             out.print(Text(f"        {problem}", "red"), soft_wrap=True)
     failed = sum(not result.ok for result in results)
     out.print(Text(f"{len(results)} tests, {failed} failed" if results else "no [[tests]] in trackway.toml", "dim"))
-
-
-def profile(found: dict[str, Any]) -> None:
-    """What a file holds."""
-    out = console()
-    table = grid("", "")
-    table.show_header = False
-    for name in ("file", "codec", "form", "compression", "encoding", "records", "refused"):
-        table.add_row(Text(name, "dim"), full(found[name]))
-    out.print(table)
-    table = grid("column", "kind", ">filled", ">distinct", "for example")
-    for one in found["columns"]:
-        sample = Text(str(one["example"])[:60])
-        table.add_row(Text(one["column"], "bold"), one["kind"], share(one["filled"]), full(one["distinct"]), sample)
-    out.print()
-    out.print(table)
-    for hint in found["hints"]:
-        out.print(Text(f"• {hint}", "yellow"), soft_wrap=True)

@@ -14,6 +14,7 @@ from trackway.api.ask import Desk
 from trackway.api.catalogue import Catalogue
 from trackway.api.data import way
 from trackway.api.refused import reasons, refusals
+from trackway.web import inspect
 from trackway.web.charts.scale import moment
 from trackway.web.explained import Explained
 from trackway.web.questions import Questions
@@ -51,6 +52,7 @@ def routes(pages: Pages) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     questions = Questions(pages)
     router.add_api_route("/ask/{name}", questions.answer, methods=["GET"])
+    router.include_router(inspect.routes(pages))
     router.add_api_route("/explain/{type_}", Explained(pages).page, methods=["GET"])
 
     @router.get("/")

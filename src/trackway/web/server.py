@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 import trackway
-from trackway.api import ask, contracts, data, failure, progress
+from trackway.api import ask, contracts, data, failure, inspect, progress
 from trackway.api.catalogue import Catalogue
 from trackway.web import pages
 from trackway.web.view import HERE
@@ -52,6 +52,7 @@ def create_app(workspace: Workspace, collector_routes: Iterable[BaseRoute] = (),
     app.include_router(data.routes(workspace, catalogue))
     if asks:
         app.include_router(contracts.routes(workspace))
+        app.include_router(inspect.routes())
         app.include_router(ask.routes(desk))
         app.include_router(progress.routes(desk))
         app.include_router(pages.routes(shown))

@@ -26,7 +26,8 @@ HEADERS = {
 """Nothing inline and nothing from outside may run in a page."""
 HTML = "text/html; charset=utf-8"
 THEMES = ("light", "dark")
-PLACES = (("/ask", "Ask"), ("/events", "Events"), ("/ledger", "Ledger"), ("/refused", "Refused"))
+PLACES = (("/ask", "Ask"), ("/events", "Events"), ("/ledger", "Ledger"), ("/refused", "Refused"),
+          ("/inspect", "Inspect"))  # fmt: skip
 
 
 @cache
