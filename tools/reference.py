@@ -27,8 +27,9 @@ from pydantic_core import PydanticUndefined
 
 from trackway.model.secret import Secret
 from trackway.plan import registry
-from trackway.plan.component import Component, Contract, Query, Source, Transform
+from trackway.plan.component import Component, Contract, Source, Transform
 from trackway.plan.config import NAMES, Project
+from trackway.plan.query import Query
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from trackway.errors import ConfigError, QuestionError, StorageError, TrackwayError, WorkspaceError, suggest
 from trackway.model.schema import Schema
 from trackway.model.time import Duration, instant, iso
-from trackway.plan.component import Answer, Query
 from trackway.plan.config import Plan, component, read
 from trackway.plan.naming import Cohort, Naming
+from trackway.plan.query import Answer, Query
 from trackway.sources.file import File
 from trackway.store.as_of import version_of
 from trackway.store.columns.ask import Asking, How, answers, ask, estimate

@@ -11,8 +11,8 @@ import httpx
 from rich.console import Console
 
 from trackway.api.address import query_string
-from trackway.plan.component import Answer
 from trackway.plan.config import FILE
+from trackway.plan.query import Answer
 from trackway.terminal import paint
 
 COMMANDS = (

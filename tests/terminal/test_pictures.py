@@ -2,7 +2,7 @@
 
 import pytest
 
-from trackway.plan.component import Answer
+from trackway.plan.query import Answer
 from trackway.terminal import paint
 
 SAMPLED = {"exact": False, "sampled_actors": 200}

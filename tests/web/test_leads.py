@@ -6,7 +6,7 @@ from html import unescape
 import pytest
 
 import shop
-from trackway.plan.component import Answer
+from trackway.plan.query import Answer
 from trackway.web.charts.funnel import nowhere
 from trackway.web.leads import called
 from trackway.web.shown import leads_to

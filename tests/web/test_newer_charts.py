@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trackway.plan.component import Answer
+from trackway.plan.query import Answer
 from trackway.web.charts import bars, drivers, flows, forest, funnel, retention, sankey, stack, survival, trend
 from trackway.web.charts.svg import Drawing
 from trackway.web.panels import PANELS, Scene, panels

@@ -16,7 +16,7 @@ from trackway.api.attended import attended
 from trackway.api.failure import json_response
 from trackway.api.question import read
 from trackway.errors import QuestionError, TrackwayError
-from trackway.plan.component import Answer
+from trackway.plan.query import Answer
 from trackway.store.columns.cost import Cost
 from trackway.store.columns.limits import Limits
 

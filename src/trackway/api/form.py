@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from trackway.plan.component import Answer
+from trackway.plan.query import Answer
 
 
 def as_csv(rows: list[dict[str, Any]]) -> str:

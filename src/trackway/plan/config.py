@@ -16,8 +16,9 @@ from trackway.model.secret import Secret
 from trackway.model.size import Size
 from trackway.model.time import Duration
 from trackway.plan import registry
-from trackway.plan.component import Component, Contract, Query, Source, Transform
+from trackway.plan.component import Component, Contract, Source, Transform
 from trackway.plan.naming import Annotation, Cohort, Expression, Flow, Naming, Session
+from trackway.plan.query import Query
 
 FILE = "trackway.toml"
 

@@ -13,7 +13,8 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from trackway.errors import ConfigError, MissingDriver, suggest
-from trackway.plan.component import Codec, Component, Query, Source, Transform
+from trackway.plan.component import Codec, Component, Source, Transform
+from trackway.plan.query import Query
 
 KINDS: dict[str, type[Component]] = {
     "sources": Source,

@@ -17,7 +17,7 @@ from trackway.model.condition import Condition
 from trackway.model.time import MICROS, iso
 
 if TYPE_CHECKING:
-    from trackway.plan.component import Query
+    from trackway.plan.query import Query
 
 WHERE = "where"
 """The option that all events of a question must meet, and its mark."""

@@ -29,7 +29,8 @@ from trackway.errors import MeasureError
 from trackway.model.condition import Condition
 from trackway.model.individual import ACTIVE, Individual
 from trackway.model.schema import Schema
-from trackway.plan.component import Query, Story, Told
+from trackway.plan.query import Query
+from trackway.plan.told import Story, Told
 from trackway.store.columns import individual
 from trackway.store.columns.bins import MOST, Binning, Bins, Edges, How
 from trackway.store.columns.breakdown import Breakdown, Origins, Shown

@@ -28,8 +28,8 @@ from trackway.model.inference import corrected
 from trackway.model.schema import ENVELOPE, Schema
 from trackway.model.time import Duration
 from trackway.plan import registry
-from trackway.plan.component import Query, Story, Told
-from trackway.plan.told import listed
+from trackway.plan.query import Query
+from trackway.plan.told import Story, Told, listed
 from trackway.store.columns.context import Context, Moment, Names
 from trackway.store.columns.folds.between import between, touches
 from trackway.store.columns.groups import label, sortable

@@ -28,7 +28,8 @@ from trackway.errors import QuestionError
 from trackway.model.condition import Condition, quoted
 from trackway.model.schema import Schema
 from trackway.model.time import Duration
-from trackway.plan.component import Query, Story, Told
+from trackway.plan.query import Query
+from trackway.plan.told import Story, Told
 from trackway.store.columns.context import Context, Moment
 from trackway.store.columns.folds import exposure as fold
 from trackway.store.columns.lanes import Lane, Mask, lane, over, times

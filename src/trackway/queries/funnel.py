@@ -24,7 +24,8 @@ from trackway.errors import QuestionError
 from trackway.model.condition import Condition, quoted
 from trackway.model.schema import Schema
 from trackway.model.time import Duration, Window
-from trackway.plan.component import Query, Story, Told
+from trackway.plan.query import Query
+from trackway.plan.told import Story, Told
 from trackway.store.columns import chains, journeys, orders, parts
 from trackway.store.columns.context import Context, Moment, Names
 from trackway.store.columns.durations import histogram, median, quantiles

@@ -20,7 +20,8 @@ from trackway.errors import QuestionError, suggest
 from trackway.model.condition import Condition
 from trackway.model.schema import Schema
 from trackway.model.time import EARLIEST, Duration, iso
-from trackway.plan.component import Query, Story, Told
+from trackway.plan.query import Query
+from trackway.plan.told import Story, Told
 from trackway.store.columns import behind
 from trackway.store.columns.breakdown import UNGROUPED, Breakdown, Origins, Shown, joined
 from trackway.store.columns.calendar import Calendar, activity, calendar, days, picked, reach, reach_by_sql

@@ -25,7 +25,8 @@ from trackway.errors import ConditionError, QuestionError
 from trackway.model.condition import Condition
 from trackway.model.schema import Schema
 from trackway.model.time import Duration
-from trackway.plan.component import Query, Story, Told
+from trackway.plan.query import Query
+from trackway.plan.told import Story, Told
 from trackway.store.columns import behind, sankey
 from trackway.store.columns.context import Context, Moment
 from trackway.store.columns.folds import paths as fold

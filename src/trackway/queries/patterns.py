@@ -23,7 +23,8 @@ from trackway.model.condition import Condition, quoted
 from trackway.model.pattern import Pattern
 from trackway.model.schema import Schema
 from trackway.model.time import MICROS, Duration, iso
-from trackway.plan.component import Query, Story, Told
+from trackway.plan.query import Query
+from trackway.plan.told import Story, Told
 from trackway.store.columns.context import Context, Moment, Names
 from trackway.store.columns.durations import histogram, median, quantiles
 from trackway.store.columns.groups import REST, Groups, Key, beyond, groups, label, ranked, shown_of

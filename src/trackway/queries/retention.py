@@ -25,7 +25,8 @@ from trackway.errors import QuestionError
 from trackway.model.condition import Condition
 from trackway.model.schema import Schema
 from trackway.model.time import Duration, iso
-from trackway.plan.component import Query, Story, Told
+from trackway.plan.query import Query
+from trackway.plan.told import Story, Told
 from trackway.store.columns import behind
 from trackway.store.columns.amounts import Amounts, amount_sql, amounts, nearest, numeric
 from trackway.store.columns.breakdown import UNGROUPED, Breakdown, Origins, Shown, joined

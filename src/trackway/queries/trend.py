@@ -35,8 +35,8 @@ from trackway.model.formula import Formula
 from trackway.model.schema import Schema
 from trackway.model.statistic import ACTORS, EVENTS, Measure
 from trackway.model.time import SHAPE, Duration, floor, iso
-from trackway.plan.component import Query, Story, Told
-from trackway.plan.told import brief
+from trackway.plan.query import Query
+from trackway.plan.told import Story, Told, brief
 from trackway.store.columns import behind
 from trackway.store.columns.context import Context, Moment, Names, Span
 from trackway.store.columns.groups import REST, Groups, Key, beyond, groups, label, sortable

@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from trackway.errors import QuestionError
 from trackway.model.condition import Condition, literal
 from trackway.model.time import iso
-from trackway.plan.component import Answer, Query
 from trackway.plan.naming import Naming
+from trackway.plan.query import Answer, Query
 from trackway.store.columns.actors import DEFAULT, key_of, rekey
 from trackway.store.columns.ask import ask
 from trackway.store.columns.shards import Columns

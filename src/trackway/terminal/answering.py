@@ -14,7 +14,7 @@ from trackway.terminal import paint
 from trackway.terminal.pictures.canvas import console
 
 if TYPE_CHECKING:
-    from trackway.plan.component import Answer
+    from trackway.plan.query import Answer
     from trackway.store.columns.cost import Cost
 
 PLAIN = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE

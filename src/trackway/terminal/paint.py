@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from trackway.plan.component import Answer
+from trackway.plan.query import Answer
 from trackway.terminal.pictures import (
     distribution,
     drivers,

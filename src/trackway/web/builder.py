@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from trackway.api import address
 from trackway.plan import registry
-from trackway.plan.component import Query
 from trackway.plan.config import Plan
+from trackway.plan.query import Query
 from trackway.web.fields import HIDDEN, RANGE, Field, Items, fields
 from trackway.web.nested import opened
 

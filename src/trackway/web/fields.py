@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from trackway.api import address
 from trackway.model.condition import Condition
 from trackway.plan import registry
-from trackway.plan.component import Query
+from trackway.plan.query import Query
 
 Items = Sequence[tuple[str, str]]
 FormKind = Literal["steps", "condition", "choice", "number", "columns", "tables", "rows", "text"]

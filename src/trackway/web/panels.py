@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trackway.model.time import Duration, instant
-from trackway.plan.component import Answer
+from trackway.plan.query import Answer
 from trackway.web import words
 from trackway.web.charts import (
     bars,

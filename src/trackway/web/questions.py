@@ -23,7 +23,7 @@ from trackway.api.form import as_arrow, as_csv
 from trackway.errors import TrackwayError, suggest
 from trackway.model.time import instant
 from trackway.plan import registry
-from trackway.plan.component import Answer
+from trackway.plan.query import Answer
 from trackway.store.columns.limits import Limits
 from trackway.web import builder, view, words
 from trackway.web.charts.scale import moment

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 from markupsafe import Markup
 
 from trackway.model.mismatch import DOUBTFUL
-from trackway.plan.component import Answer
+from trackway.plan.query import Answer
 from trackway.web import words
 from trackway.web.charts import funnel
 from trackway.web.charts.scale import counted, full, share

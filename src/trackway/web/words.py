@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from trackway.plan.component import Answer
+from trackway.plan.query import Answer
 from trackway.web.charts.funnel import groups, pooled
 from trackway.web.charts.retention import titled
 from trackway.web.charts.scale import counted, day, full, lasting, plain, share, sure

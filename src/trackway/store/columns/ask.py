@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from trackway.errors import QuestionError
 from trackway.model.condition import literal
-from trackway.plan.component import Answer, Query
 from trackway.plan.naming import Naming
+from trackway.plan.query import Answer, Query
 from trackway.store.columns.actors import DEFAULT, key_of, rekey, remarks, remarks_by_sql
 from trackway.store.columns.context import Context
 from trackway.store.columns.cost import Cost, by_columns

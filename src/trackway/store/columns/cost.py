@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from trackway.plan.component import Query
+from trackway.plan.query import Query
 from trackway.store.columns.context import Context
 from trackway.store.columns.folding import growth, merged
 from trackway.store.columns.limits import Limits

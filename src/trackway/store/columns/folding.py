@@ -10,7 +10,7 @@ from functools import cache, partial
 from typing import Any, TypeVar
 
 from trackway.errors import TooLarge
-from trackway.plan.component import Query
+from trackway.plan.query import Query
 from trackway.store.columns.context import Context
 from trackway.store.columns.limits import Limits
 from trackway.store.columns.pile import Pile, size

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from trackway.errors import StorageError
-from trackway.plan.component import Query
+from trackway.plan.query import Query
 
 SHARED = {"shared": True}
 """Metadata of a field that all partials have in common, and that none of them owns."""

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from trackway.errors import QuestionError, TooSparse
-from trackway.plan.component import Query
+from trackway.plan.query import Query
 from trackway.store.columns.context import Context, Portion
 from trackway.store.columns.folding import folded, merged
 from trackway.store.columns.limits import Limits

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from trackway.plan.component import Query
+from trackway.plan.query import Query
 
 GROUPS = 20
 PRIME = 19

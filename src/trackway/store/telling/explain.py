@@ -20,7 +20,7 @@ import pyarrow as pa
 from trackway.errors import QuestionError
 from trackway.model.condition import Condition, literal
 from trackway.model.time import iso
-from trackway.plan.component import Query
+from trackway.plan.query import Query
 from trackway.plan.told import WHERE, Story, Told
 from trackway.store.columns.actors import DEFAULT, key_of, rekey
 from trackway.store.columns.ask import Asking, run_on

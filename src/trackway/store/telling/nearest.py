@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from trackway.errors import TrackwayError
-from trackway.plan.component import Query
+from trackway.plan.query import Query
 from trackway.plan.told import Story, Told
 
 MOST_TOGETHER = 2

@@ -7,7 +7,7 @@ import math
 from rich.console import Console
 from rich.text import Text
 
-from trackway.plan.component import Answer
+from trackway.plan.query import Answer
 from trackway.terminal.pictures.canvas import ACCENT, BAD, PALE, grid
 from trackway.web.charts.drivers import named, ordered, strength
 from trackway.web.charts.scale import full, share, sure

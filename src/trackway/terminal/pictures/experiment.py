@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from trackway.model.mismatch import DOUBTFUL
-from trackway.plan.component import Answer
+from trackway.plan.query import Answer
 from trackway.terminal.pictures.canvas import ACCENT, BAD, PALE, diverging, grid
 from trackway.web.charts.forest import compared, signed, whenever
 from trackway.web.charts.scale import sure

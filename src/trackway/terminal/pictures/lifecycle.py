@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from trackway.plan.component import Answer
+from trackway.plan.query import Answer
 from trackway.terminal.pictures.canvas import MOST, grid
 from trackway.web.charts.scale import day, sure
 from trackway.web.charts.trend import group

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from trackway.plan.component import Answer
+from trackway.plan.query import Answer
 from trackway.terminal.pictures.canvas import bar, grid
 from trackway.web.charts.flows import called
 from trackway.web.charts.scale import share, sure

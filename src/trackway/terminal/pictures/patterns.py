@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from trackway.plan.component import Answer
+from trackway.plan.query import Answer
 from trackway.terminal.pictures.canvas import bar, grid
 from trackway.web.charts.bars import MEASURED
 from trackway.web.charts.scale import day, full, lasting, share, sure

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from trackway.plan.component import Answer
+from trackway.plan.query import Answer
 from trackway.terminal.pictures.canvas import MOST, bar, grid
 from trackway.web.charts.retention import cohorts, grouped, overall, titled
 from trackway.web.charts.scale import day, full, lasting, share, sure

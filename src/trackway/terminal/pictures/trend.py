@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from trackway.plan.component import Answer
+from trackway.plan.query import Answer
 from trackway.terminal.pictures.canvas import ACCENT, MOST, bar, grid
 from trackway.web.charts.scale import day, full, sure
 from trackway.web.charts.trend import lined, series
