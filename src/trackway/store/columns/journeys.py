@@ -15,7 +15,7 @@ from trackway.store.columns.folds import journeys as fold
 from trackway.store.columns.folds.lines import ROW, gather
 from trackway.store.columns.folds.matching import Automaton, Lines
 from trackway.store.columns.groups import Groups, groups
-from trackway.store.columns.lanes import Lane, Mask, nothing, over, times
+from trackway.store.columns.lanes import Lane, Mask, crowds, nothing, over, quarters, times
 from trackway.store.columns.orders import Spread, bounds
 from trackway.store.columns.view import Shard
 
@@ -133,6 +133,8 @@ class Prepared:
     steps: Mask
     """Bits of the steps, then of the exclusions."""
     time: Lane
+    quarters: Lane
+    crowds: Lane
     groups: Groups | None
     held: Groups | None
     asked: Asked
@@ -145,7 +147,8 @@ def prepare(context: Context, steps: Mask, by: Sequence[str], hold: Sequence[str
     """What all shards share."""
     view = context.columns_view
     return Prepared(
-        steps, times(view), groups(view, by) if by else None, groups(view, hold) if hold else None,
+        steps, times(view), quarters(view), crowds(view),
+        groups(view, by) if by else None, groups(view, hold) if hold else None,
         asked, automaton(asked.rules, asked.within, asked.sessions),
     )  # fmt: skip
 
@@ -166,7 +169,8 @@ def _plain(shard: Shard, context: Context, made: Prepared, span: Span) -> Journe
     who = np.empty(room + 1, np.uint32)
     count = plain.chains(
         view.first, view.run, view.lo, view.hi, shard.begin, shard.end, *made.steps.parts,
-        made.time.addresses, made.time.like, span.start, span.end, context.cuts(span), made.asked.within,
+        made.time.addresses, made.time.like, made.quarters.addresses, made.quarters.like,
+        made.crowds.addresses, made.crowds.like, span.start, span.end, context.cuts(span), made.asked.within,
         table, origin, depth, who,
     )  # fmt: skip
     group = np.zeros(count if made.groups is not None else 0, np.int64)

@@ -72,6 +72,16 @@ def times(view: View) -> Lane:
     return over([run.time for run in view.runs], np.zeros(0, np.int64), np.int64)
 
 
+def quarters(view: View) -> Lane:
+    """The quarter of an hour of every event, counted from the first of its run."""
+    return over(_alike([run.quarters for run in view.runs]), np.zeros(0, np.int64))
+
+
+def crowds(view: View) -> Lane:
+    """Whether an event may be at the instant of its neighbour, for each CROWD rows."""
+    return over([run.crowded for run in view.runs], np.zeros(0, np.int64))
+
+
 def over(arrays: Sequence[np.ndarray], table: np.ndarray, kind: Any = np.uint8) -> Lane:
     """The values of these arrays, one per run, through a table."""
     like = np.empty(0, arrays[0].dtype if arrays else kind)

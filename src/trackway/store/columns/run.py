@@ -11,6 +11,7 @@ import mmap
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ ALIGN = 4096
 QUARTER = 15 * 60 * MICROS
 """Calendar days of every time zone in use begin on one."""
 WIDTHS = (np.uint8, np.uint16, np.uint32)
+CROWD = 64
+"""Rows of which one byte says whether any is at the instant of its neighbour."""
+AT_ONCE = 1 << 20
+"""Rows looked at together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +60,15 @@ class Run:
     def rows(self) -> int:
         """Number of events."""
         return len(self.time)
+
+    @cached_property
+    def crowded(self) -> np.ndarray:
+        """For each CROWD rows, whether any of them is at the same instant as the row before or after it."""
+        found = np.zeros(self.rows // CROWD + 1, np.uint8)
+        for begin in range(0, self.rows - 1, AT_ONCE):
+            same = np.flatnonzero(np.diff(self.time[begin : begin + AT_ONCE + 1]) == 0) + begin
+            found[same // CROWD] = found[(same + 1) // CROWD] = 1
+        return found
 
     @property
     def first_quarter(self) -> int:

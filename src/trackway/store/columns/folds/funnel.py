@@ -12,15 +12,17 @@ from __future__ import annotations
 import numpy as np
 from numba import carray, njit
 
-from trackway.store.columns.folds.reading import bits, earliest
+from trackway.store.columns.folds.alone import AT_ONCE, alone, following, timed
+from trackway.store.columns.folds.reading import bits, earliest, lent
 from trackway.store.columns.lanes import pointer
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def chains(  # noqa: C901, PLR0912, PLR0913, PLR0917
+def chains(  # noqa: PLR0913, PLR0917
     first: np.ndarray, run: np.ndarray, lo: np.ndarray, hi: np.ndarray, begin: int, end: int,
     step_at: np.ndarray, step_like: np.ndarray, step: np.ndarray,
     also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray, time_at: np.ndarray, time_like: np.ndarray,
+    quarter_at: np.ndarray, quarter_like: np.ndarray, crowded_at: np.ndarray, crowded_like: np.ndarray,
     start: int, stop: int, cut: bool, within: int, table: np.ndarray, origin: np.ndarray,
     depth: np.ndarray, who: np.ndarray,
 ) -> int:  # fmt: skip
@@ -30,63 +32,90 @@ def chains(  # noqa: C901, PLR0912, PLR0913, PLR0917
     the run and row of the actor's first event that is step 1, unless it is empty, and `who[i]` the actor. Only rows in
     [start, stop) count; `cut` says whether there may be others.
     """
-    steps = len(table)
-    state = np.zeros((steps, steps), np.int64)
-    found = 0
+    found, done = 0, 0
+    where, own = np.empty(len(depth), np.int64), np.zeros((len(table), len(table)), np.int64)
+    chosen, more, out, since, state = lent(step), lent(also), lent(table), lent(origin), lent(own)
     for actor in range(begin, end):
-        live = 0
-        for s in range(first[actor], first[actor + 1]):
-            codes = carray(pointer(step_at[run[s]], step_like), hi[s])
-            others = carray(pointer(also_at[run[s]], also_like), hi[s])
+        s, live = first[actor], -1
+        where[found] = -1
+        if s + 1 == first[actor + 1]:
             times = carray(pointer(time_at[run[s]], time_like), hi[s])
             i, last = lo[s], hi[s]
             if cut:
                 i, last = earliest(times, i, last, start), earliest(times, i, last, stop)
-            done, pending = i, np.int64(-1)
-            wanted = further(live, steps)
-            while i < last:
-                matched = step[codes[i]]
-                if len(also) and matched:
-                    matched &= also[others[i]]
-                if matched & wanted == 0:
-                    if matched & 1:
-                        pending = i
-                    i += 1
-                    continue
-                time = times[i]
-                if live == 0 and origin.size:
-                    origin[0, found], origin[1, found] = run[s], i
-                tied = (i > done and times[i - 1] == time) or (i + 1 < last and times[i + 1] == time)
-                if tied:
-                    pending = earlier(step, codes, also, others, times, done, i, pending)
-                if pending >= done:
-                    state[0, 0] = max(state[0, 0], times[pending])
-                if tied:
-                    live, i = instant(step, codes, also, others, times, done, i, last, state, live, within,
-                                      table, found)  # fmt: skip
-                else:
-                    live = lengthen(state, live, matched, time, within, table, found)
-                    i += 1
-                if live == steps:
-                    break
-                done, pending = i, np.int64(-1)
-                wanted = further(live, steps)
-            if live == steps:
-                break
-            if pending >= 0:
-                state[0, 0] = max(state[0, 0], times[pending])
+            live, row = alone(
+                chosen, carray(pointer(step_at[run[s]], step_like), hi[s]), more,
+                carray(pointer(also_at[run[s]], also_like), hi[s]), times,
+                carray(pointer(quarter_at[run[s]], quarter_like), hi[s]),
+                carray(pointer(crowded_at[run[s]], crowded_like), hi[s]), i, last, within, state, out, found,
+            )  # fmt: skip
+            if live > 0:
+                where[found] = run[s]
+                if origin.size:
+                    since[0, found], since[1, found] = run[s], row
+        if live < 0:
+            live = together(
+                first[actor], first[actor + 1], run, lo, hi, step_at, step_like, chosen, also_at, also_like, more,
+                time_at, time_like, start, stop, cut, within, state, out, since, found,
+            )  # fmt: skip
         depth[found], who[found] = live, actor
         found += live > 0
+        if found - done >= AT_ONCE or actor == end - 1:
+            timed(time_at, time_like, where, depth, done, found, out)
+            done = found
+    own[0, 0] = len(step) + len(also) + table.size + origin.size  # they are lent until here
     return found
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def together(  # noqa: C901, PLR0913, PLR0917
+    begin: int, end: int, run: np.ndarray, lo: np.ndarray, hi: np.ndarray,
+    step_at: np.ndarray, step_like: np.ndarray, step: np.ndarray,
+    also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray, time_at: np.ndarray, time_like: np.ndarray,
+    start: int, stop: int, cut: bool, within: int, state: np.ndarray, table: np.ndarray, origin: np.ndarray, found: int,
+) -> int:  # fmt: skip
+    """The longest chain of an actor whose events are the stretches [begin, end), however they lie."""
+    live, steps = 0, len(table)
+    for s in range(begin, end):
+        codes = carray(pointer(step_at[run[s]], step_like), hi[s])
+        others = carray(pointer(also_at[run[s]], also_like), hi[s])
+        times = carray(pointer(time_at[run[s]], time_like), hi[s])
+        i, last = lo[s], hi[s]
+        if cut:
+            i, last = earliest(times, i, last, start), earliest(times, i, last, stop)
+        done, pending = i, np.int64(-1)
+        while True:
+            i, pending = following(step, codes, also, others, i, last, further(live, steps), pending)
+            if i >= last:
+                break
+            time = times[i]
+            if live == 0 and origin.size:
+                origin[0, found], origin[1, found] = run[s], i
+            tied = (i > done and times[i - 1] == time) or (i + 1 < last and times[i + 1] == time)
+            if tied:
+                pending = earlier(step, codes, also, others, times, done, i, pending)
+            if pending >= done:
+                state[0, 0] = max(state[0, 0], times[pending])
+            if tied:
+                live, i = instant(step, codes, also, others, times, done, i, last, state, live, within, table, found)
+            else:
+                live = lengthen(state, live, bits(step, codes, also, others, i), time, within, table, found)
+                i += 1
+            if live == steps:
+                return steps
+            done, pending = i, np.int64(-1)
+        if pending >= 0:
+            state[0, 0] = max(state[0, 0], times[pending])
+    return live
+
+
+@njit(cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator]
 def further(live: int, steps: int) -> int:
     """The bits that can lengthen a chain, when the longest has `live` steps: the first step only at the beginning."""
     return 1 if live == 0 else ((1 << min(live + 1, steps)) - 1) & ~1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator]
 def lengthen(  # noqa: PLR0913, PLR0917
     state: np.ndarray, live: int, matched: int, time: int, within: int,
     table: np.ndarray, place: int,
