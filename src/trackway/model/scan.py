@@ -175,7 +175,7 @@ def is_expected(data: Bytes, at: int, above: int, path: int, table: Slots) -> bo
     if path == 0 or parent[path] != above or size >= WIDE or max(at, start) + WIDE > len(data):
         return False
     bits = np.uint64((1 << size) - 1)
-    return (np.uint64(alike(data, at, start)) & bits) == bits
+    return bool((np.uint64(alike(data, at, start)) & bits) == bits)
 
 
 @inlined
@@ -189,7 +189,7 @@ def read_key(  # noqa: PLR0913, PLR0917
     if at >= end or data[at] != 34:
         return -1, at
     at += 1
-    path = np.int64(after[last])
+    path = int(after[last])
     if is_expected(data, at, above, path, table):
         at += key_end[path] - key_start[path]
     else:
