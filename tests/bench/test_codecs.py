@@ -3,12 +3,11 @@
 import pytest
 
 from trackway.bench import codecs, steps
-from trackway.bench.cases import CASES
 from trackway.errors import QuestionError
 from trackway.plan import registry
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.codec)
+@pytest.mark.parametrize("case", codecs.CASES, ids=lambda case: case.codec)
 def test_the_loop_and_the_codec_give_equal_events(case):
     payloads = list(case.payloads(250))
     mine, other = codecs.ours(case.codec, payloads), codecs.theirs(case, payloads)
@@ -17,11 +16,11 @@ def test_the_loop_and_the_codec_give_equal_events(case):
 
 
 def test_every_codec_is_measured_but_those_that_no_sender_speaks():
-    assert set(registry.names("codecs")) - {case.codec for case in CASES} <= {"refused", "avro"}
+    assert set(registry.names("codecs")) - {case.codec for case in codecs.CASES} <= {"refused", "avro"}
 
 
 def test_a_difference_is_told_by_the_column_and_the_event():
-    [case] = [case for case in CASES if case.codec == "json"]
+    [case] = [case for case in codecs.CASES if case.codec == "json"]
     payloads = list(case.payloads(10))
     mine, other = codecs.ours("json", payloads), codecs.theirs(case, payloads)
     wrong = other.set_column(other.column_names.index("plan"), "plan", other["currency"])

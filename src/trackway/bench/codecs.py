@@ -21,13 +21,14 @@ import orjson
 import pyarrow as pa
 
 from trackway.bench import machine
-from trackway.bench.cases import CASES
-from trackway.bench.cases.case import Case, Payload, Row
+from trackway.bench.cases import apps, logs, mails, servers, texts
+from trackway.bench.cases.shop import Case, Payload, Row
 from trackway.bench.report import Document, as_text
 from trackway.errors import QuestionError, suggest
 from trackway.flow.decoding import FRAME, codec, decode
 from trackway.model.event import Block
 
+CASES = (*apps.CASES, *logs.CASES, *mails.CASES, *servers.CASES, *texts.CASES)
 EVENTS = 100_000
 ROUNDS = 5
 RECEIVED = 1_795_000_000_000_000

@@ -21,7 +21,7 @@ import orjson
 from ua_parser import parse as parse_agent
 
 from trackway.bench import machine
-from trackway.bench.cases.case import Row, acts
+from trackway.bench.cases.shop import Row, acts
 from trackway.bench.report import Document, as_text
 from trackway.errors import QuestionError, suggest
 from trackway.flow.decoding import codec, decode

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import orjson
 
-from trackway.bench.cases.case import Act, Names, Row, case, flat, instant, since_1970
+from trackway.bench.cases.shop import Act, Names, Row, case, flat, instant, since_1970
 
 # ── Segment ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -18,7 +18,7 @@ SEGMENT = Names(
 )  # fmt: skip
 
 
-def _segment(acts: list[Act]) -> bytes:
+def _calls(acts: list[Act]) -> bytes:
     calls = [
         {"type": "track", "event": act.event, "messageId": act.id, "userId": act.user, "anonymousId": act.visitor,
          "timestamp": act.iso, "properties": act.properties,
@@ -29,7 +29,7 @@ def _segment(acts: list[Act]) -> bytes:
     return orjson.dumps({"batch": calls, "sentAt": acts[-1].iso, "writeKey": "key"})
 
 
-def _read_segment(body: bytes, _headers: Mapping[str, str]) -> Iterator[Row]:
+def _read_calls(body: bytes, _headers: Mapping[str, str]) -> Iterator[Row]:
     whole = orjson.loads(body)
     sent = instant(whole["sentAt"])
     for call in whole["batch"]:
@@ -241,7 +241,7 @@ def _read_ga4(body: bytes, headers: Mapping[str, str]) -> Iterator[Row]:
 
 
 CASES = (
-    case("segment", _segment, _read_segment, {"path": "/v1/batch"}),
+    case("segment", _calls, _read_calls, {"path": "/v1/batch"}),
     case("json", _json, _read_json, {"lines": "yes"}),
     case("mparticle", _mparticle, _read_mparticle, {"path": "/v2/bulkevents"}),
     case("posthog", _posthog, _read_posthog, {"path": "/batch"}),

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from trackway.bench.cases.case import Act, Names, Row, case, flat, instant, since_1970
+from trackway.bench.cases.shop import Act, Names, Row, case, flat, instant, since_1970
 
 # ── Splunk HEC ──────────────────────────────────────────────────────────────────────────────────────
 

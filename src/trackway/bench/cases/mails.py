@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import orjson
 
-from trackway.bench.cases.case import Act, Case, Names, Payload, Row, acts, case, flat, instant, since_1970
+from trackway.bench.cases.shop import Act, Case, Names, Payload, Row, acts, case, flat, instant, since_1970
 
 BRAZE = Names(
     {"id": "event_id", "event_type": "event", "user.external_user_id": "user_id", "user.device_id": "anonymous_id"},

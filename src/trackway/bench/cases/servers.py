@@ -10,7 +10,7 @@ from functools import partial
 
 import orjson
 
-from trackway.bench.cases.case import Act, Case, Loop, Payload, Row, acts, instant
+from trackway.bench.cases.shop import Act, Case, Loop, Payload, Row, acts, instant
 
 BLOCK = 8 << 20
 """Bytes of a payload of lines, as the source of files cuts them."""

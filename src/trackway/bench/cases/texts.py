@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from trackway.bench.cases.case import Act, Case, Payload, Row, acts, instant
 from trackway.bench.cases.servers import lined
+from trackway.bench.cases.shop import Act, Case, Payload, Row, acts, instant
 
 PAIR = re.compile(r'([\w.]+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
 NUMBERS = frozenset({"amount", "quantity", "ms"})
