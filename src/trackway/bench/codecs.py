@@ -97,12 +97,14 @@ def _result(case: Case, events: int, bandwidth: float, rounds: int) -> dict[str,
 def ours(name: str, payloads: Sequence[Payload]) -> pa.Table:
     """The events of payloads as the flow gets them. Raises ValueError when one is refused."""
     reader = codec(name)
-    with ThreadPoolExecutor(machine.cores()) as pool:
-        counts = pool.map(lambda payload: reader.count(*payload), payloads)
-        blocks = [
-            Block(number, "bench", RECEIVED, name, body, records, headers)
-            for number, ((body, headers), records) in enumerate(zip(payloads, counts, strict=True))
-        ]
+    threads = machine.cores()
+    shares = [payloads[place::threads] for place in range(threads)]
+    with ThreadPoolExecutor(threads) as pool:
+        counts = list(pool.map(lambda share: [reader.count(*payload) for payload in share], shares))
+    blocks = [
+        Block(number, "bench", RECEIVED, name, body, counts[number % threads][number // threads], headers)
+        for number, (body, headers) in enumerate(payloads)
+    ]
     (decoded,) = decode(blocks, {})
     if len(decoded.refused):
         raise ValueError(f"{name} refused: {decoded.refused['detail'][0]}")
