@@ -154,7 +154,8 @@ def test_no_function_is_longer_than_forty_lines():
 
 
 def compiled(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    return any("njit" in ast.unparse(decorator) for decorator in function.decorator_list)
+    wrappers = ("njit", "kernel", "leaf", "inlined")
+    return any(word in ast.unparse(decorator) for decorator in function.decorator_list for word in wrappers)
 
 
 # ── what things are called ──────────────────────────────────────────────────────────────────────────

@@ -393,15 +393,16 @@ def demo(
 
 @app.command()
 def bench(  # noqa: PLR0913, PLR0917 - the options of a verb
-    what: Annotated[str, typer.Argument(help="questions, every, ingest or weblog.")] = "questions",
+    what: Annotated[str, typer.Argument(help="questions, every, ingest, weblog, codecs or transforms.")] = "questions",
     events: Annotated[int, typer.Option(min=1_000, help="How many events the questions are about.")] = 20_000_000,
     against: Annotated[str, typer.Option(help="Engines to compare with, by commas.")] = "chdb,duckdb,polars",
+    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Of codecs or transforms only these.")] = None,
     keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep what is generated and loaded here.")] = None,
-    write: Annotated[Path | None, typer.Option(metavar="FILE", help="Do all three; put their tables there.")] = None,
+    write: Annotated[Path | None, typer.Option(metavar="FILE", help="Do all; put their tables there.")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure this machine: the same questions here and in other engines; exit 1 when answers differ."""
     from trackway.bench import run
 
     engines = [name.strip() for name in against.split(",") if name.strip()]
-    raise typer.Exit(run.bench(what, events, engines, json=as_json, keep=keep, write=write))
+    raise typer.Exit(run.bench(what, events, engines, only=only or (), json=as_json, keep=keep, write=write))

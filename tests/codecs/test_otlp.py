@@ -4,7 +4,11 @@ import json
 import random
 import time
 
+import numpy as np
+import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
@@ -14,9 +18,11 @@ from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 
 from collecting import node, roads, send, serving, stored
-from trackway.codecs.otlp import Otlp
+from trackway.codecs.otlp import Otlp, _plain_record
 from trackway.errors import PayloadError
 from trackway.model.event import Block
+from trackway.model.json_text import as_array
+from trackway.model.otlp_json import plain_records
 from trackway.model.schema import Schema
 
 KEY = {"Authorization": "Bearer wk"}
@@ -105,3 +111,58 @@ def test_no_bytes_of_the_wire_format_make_it_raise():
         except PayloadError:
             continue
         assert len(Otlp().decode([Block(1, "web", 0, "otlp", data, count)], Schema())) == count
+
+
+VALUES = st.one_of(
+    st.builds(lambda text: {"stringValue": text}, st.text(max_size=6)),
+    st.builds(lambda number: {"intValue": str(number)}, st.integers(-(2**63), 2**63 - 1)),
+    st.builds(lambda number: {"intValue": number}, st.integers(-9, 2**40)),
+    st.builds(lambda number: {"doubleValue": number}, st.floats(allow_nan=False, allow_infinity=False)),
+    st.builds(lambda said: {"boolValue": said}, st.booleans()),
+    st.builds(lambda text: {"bytesValue": text}, st.sampled_from(["", "AAEC"])),
+    st.sampled_from([
+        {}, None, 5, {"stringValue": None}, {"stringValue": 5}, {"intValue": "x"}, {"intValue": 1.5},
+        {"boolValue": "x"}, {"doubleValue": "NaN"}, {"doubleValue": 1e300}, {"other": 1},
+        {"arrayValue": {"values": [{"intValue": 1}]}},
+        {"kvlistValue": {"values": [{"key": "k", "value": {"stringValue": "v"}}]}}, {"intValue": 1, "boolValue": True},
+    ]),
+)  # fmt: skip
+PAIRS = st.lists(
+    st.one_of(
+        st.fixed_dictionaries({"key": st.sampled_from(["a", "user.id", 'q"', "", "é"]), "value": VALUES}),
+        st.sampled_from([{}, 5, {"kit": "a", "value": {"stringValue": "x"}}, {"key": "alone"}, {"key": 5, "value": {}},
+                         {"value": {"stringValue": "first"}, "key": "turned"}]),
+    ),
+    max_size=4,
+)  # fmt: skip
+RECORDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "timeUnixNano": st.sampled_from(["1763632800123456789", 1763632800123456789, "0", 0, None, "soon", "-5", "12"]),
+        "observedTimeUnixNano": st.just("1763632800000000000"),
+        "severityNumber": st.sampled_from([9, "9", "", None, True, 1.5, [1]]),
+        "severityText": st.sampled_from(["INFO", "", None, 0, 5]),
+        "body": VALUES, "attributes": st.one_of(PAIRS, st.sampled_from([None, {}, "x"])),
+        "eventName": st.sampled_from(["bought", "", None]), "traceId": st.sampled_from(["00ff", ""]),
+        "flags": st.sampled_from([0, {"deep": [1, {"x": "]}"}]}]),
+    },
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(records=st.lists(RECORDS, max_size=5), indent=st.booleans())
+def test_the_compiled_pass_writes_records_as_the_slow_one_does(records, indent):
+    texts = [orjson.dumps(record, option=orjson.OPT_INDENT_2 if indent else 0) for record in records]
+    bounds = np.cumsum([0, *map(len, texts)])
+    written, edges = plain_records(as_array(b"".join(texts) + b" " * 40), bounds[:-1], bounds[1:])
+    for row, text in enumerate(texts):
+        made = written[edges[row] : edges[row + 1]].tobytes()
+        if made:
+            assert _some(orjson.loads(made)) == _some(orjson.loads(_plain_record(text)))
+
+
+def _some(value):
+    """A record without what is null, and with whole numbers as they are in a column."""
+    if isinstance(value, dict):
+        return {key: _some(inner) for key, inner in value.items() if inner is not None and inner != {}}
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53 else value

@@ -189,6 +189,42 @@ def _pair(measured: Measured, first: str, second: str) -> str:
     return " / ".join("-" if measured[key] is None else seconds(measured[key]) for key in (first, second))
 
 
+def codecs(measured: Measured) -> str:
+    """Events a second of every codec, and of a plain loop."""
+    head = ["codec", "events/s", "MB/s", "plain loop, events/s", "times the loop", "times streaming", "equal"]
+    rows = [
+        [
+            result["codec"], f"{result['events_per_second']:,.0f}", f"{result['bytes_per_second'] / 1e6:,.0f}",
+            f"{result['loop_events_per_second']:,.0f}", f"{result['times_loop']:.1f}x",
+            f"{result['times_streaming']:,.0f}x", "yes" if result["equal"] else f"NO: {result['difference']}",
+        ]
+        for result in measured["results"]
+    ]  # fmt: skip
+    speed = measured["machine"]["memory_bytes_per_second"] / 1e9
+    return (
+        f"{measured['events']:,} events of each, best of {measured['rounds']} in turn. {on_what(measured)}\n\n"
+        f"{table(head, rows)}\nStreaming: the cores read memory at {speed:.1f} GB/s.\n"
+    )
+
+
+def transforms(measured: Measured) -> str:
+    """What every step costs an event, and what a plain loop."""
+    head = ["step", "ns an event", "plain loop, ns an event", "times the loop"]
+    rows = [
+        [
+            result["transform"], f"{result['seconds_per_event'] * 1e9:,.0f}",
+            f"{result['loop_seconds_per_event'] * 1e9:,.0f}",
+            "-" if result["times_loop"] is None else f"{result['times_loop']:.1f}x",
+        ]
+        for result in measured["results"]
+    ]  # fmt: skip
+    return (
+        f"{measured['events']:,} events, best of {measured['rounds']} in turn; without any step shaping takes "
+        f"{measured['shape_seconds_per_event'] * 1e9:,.0f} ns an event. {on_what(measured)}\n\n{table(head, rows)}"
+    )
+
+
 SECTIONS: dict[str, Callable[[Measured], str]] = {
-    "questions": questions, "every": every, "ingest": ingest, "weblog": weblog,
+    "questions": questions, "every": every, "ingest": ingest, "weblog": weblog, "codecs": codecs,
+    "transforms": transforms,
 }  # fmt: skip

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from trackway.bench import every, ingest, machine, weblog
+from trackway.bench import codecs, every, ingest, machine, steps, weblog
 from trackway.bench.events import Traffic
 from trackway.bench.folder import folder
 from trackway.bench.questions import QUESTIONS, Question, Rows
@@ -51,8 +51,9 @@ class Course:
 
 
 def bench(  # noqa: PLR0913 - the options of the verb
-    what: str, events: int, against: Sequence[str], *, json: bool, keep: Path | None, write: Path | None
-) -> int:
+    what: str, events: int, against: Sequence[str], *, only: Sequence[str] = (), json: bool, keep: Path | None,
+    write: Path | None,
+) -> int:  # fmt: skip
     """One of the benchmarks, or all of them one after the other when `write` names a document for them.
 
     Returns the exit code: 1 when an answer differs or an event is missing. Raises QuestionError for no such one.
@@ -62,6 +63,8 @@ def bench(  # noqa: PLR0913 - the options of the verb
         "every": lambda: every.run(events, json=json, keep=keep, write=write),
         "ingest": lambda: ingest.run(json=json, keep=keep and keep / "ingest", write=write),
         "weblog": lambda: weblog.run(json=json, keep=keep, write=write),
+        "codecs": lambda: codecs.run(only, json=json, write=write),
+        "transforms": lambda: steps.run(only, json=json, write=write),
     }
     if what not in parts:
         raise QuestionError(f"no benchmark '{what}'", hint=suggest(what, parts))

@@ -27,8 +27,19 @@ from trackway.model.dialect import Dialect, put, revealed, within
 from trackway.model.documents import HIDDEN, Records
 from trackway.model.event import Block
 from trackway.model.gather import binary_column
-from trackway.model.json_text import Bytes, array_items, as_array, complaint, find_member, is_value
+from trackway.model.json_text import (
+    DEEPEST,
+    Bytes,
+    Ints,
+    array_items,
+    as_array,
+    complaint,
+    find_member,
+    is_value,
+    value_end,
+)
 from trackway.model.log_line import as_events, hosts, meant
+from trackway.model.otlp_json import plain_records
 from trackway.model.parcel import Parcel, records_of
 from trackway.model.protobuf import inner, messages, pairs_as_json, records_as_json
 from trackway.model.schema import Schema
@@ -170,10 +181,12 @@ def _items(data: Bytes, start: int, end: int, key: bytes) -> list[tuple[int, int
 
 def _member(body: bytes, start: int, end: int, key: bytes) -> dict[str, Any]:
     """An object under a key, empty when there is none."""
-    if find_member(as_array(body), start, end, as_array(key)) < 0:
+    data = as_array(body)
+    at = find_member(data, start, end, as_array(key))
+    if at < 0:
         return {}
     try:
-        found = orjson.loads(body[start:end]).get(key.decode())
+        found = orjson.loads(body[at : value_end(data, at, end, np.empty(DEEPEST, dtype=np.uint8))])
     except orjson.JSONDecodeError:
         return {}
     return found if isinstance(found, dict) else {}
@@ -184,9 +197,7 @@ def _as_json(blocks: Sequence[Block], parcels: Sequence[Parcel], given: Records)
     texts, edges, used = [], [np.zeros(1, dtype=np.int64)], 0
     for block, parcel in zip(blocks, parcels, strict=True):
         if _is_json(block.body):
-            pairs = zip(parcel.starts.tolist(), parcel.ends.tolist(), strict=True)
-            each = [_plain_record(block.body[start:end]) for start, end in pairs]
-            text, bounds = b"".join(each), np.cumsum([0, *map(len, each)])
+            text, bounds = _plain_records(block.body, parcel)
         else:
             text, bounds = records_as_json(as_array(block.body), parcel.starts, parcel.ends)
         texts.append(text)
@@ -194,6 +205,19 @@ def _as_json(blocks: Sequence[Block], parcels: Sequence[Parcel], given: Records)
         used += len(text)
     bounds = np.concatenate(edges)
     return Records(b"".join(texts), bounds[:-1], bounds[1:], given.block, given.row)
+
+
+def _plain_records(body: bytes, parcel: Parcel) -> tuple[bytes, Ints]:
+    """Records with their attributes as objects, one after another, and their bounds."""
+    written, bounds = plain_records(as_array(body), parcel.starts, parcel.ends)
+    text, sizes = written.tobytes(), np.diff(bounds)
+    if bool(sizes.all()):
+        return text, bounds
+    firsts, spans = bounds.tolist(), zip(parcel.starts.tolist(), parcel.ends.tolist(), strict=True)
+    each = [
+        text[firsts[row] : firsts[row + 1]] or _plain_record(body[start:end]) for row, (start, end) in enumerate(spans)
+    ]
+    return b"".join(each), np.cumsum([0, *map(len, each)])
 
 
 def _plain_record(text: bytes) -> bytes:

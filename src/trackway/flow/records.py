@@ -318,7 +318,7 @@ def _element(data: Bytes, at: int, state: Ints) -> int:  # noqa: C901 - one stat
                 state[1], state[2], state[3] = 0, 0, 1
                 end = _closed(data, at, state[0])
                 if end >= 0:
-                    return end  # type: ignore[no-any-return]
+                    return end
         elif byte == 34:
             state[1] = 1
         elif byte in (123, 91):

@@ -114,7 +114,7 @@ def _copies(
 
 
 @leaf
-def _chain(total: int, found: NDArray[np.uint64]) -> int:
+def _chain(total: np.uint64, found: NDArray[np.uint64]) -> int:
     state = uint64(total)
     for row in range(len(found)):
         state = (state ^ found[row]) * uint64(0x9FB21C651E98DF25)

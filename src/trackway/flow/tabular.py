@@ -31,6 +31,8 @@ NUMBER = r"^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?$"
 INTEGER = r"^-?(0|[1-9]\d{0,17})$"
 EXACT = 2.0**53
 """Integers beyond this are not exact in a double."""
+SAMPLE = 1_000
+"""Rows by which a guess is given up before all are looked at."""
 Mask = NDArray[np.bool_]
 
 
@@ -117,7 +119,10 @@ def _as_time(values: pa.ChunkedArray) -> pa.ChunkedArray:
 def _in_kind(texts: pa.ChunkedArray, kind: Kind | None) -> pa.ChunkedArray:
     """Texts in a kind, null where they do not fit; without a known kind, in the one that all of them fit."""
     if kind is None:
+        first = texts.slice(0, SAMPLE)
         for guess in ("number", "boolean"):
+            if _in_kind(first, guess).null_count != first.null_count:
+                continue
             found = _in_kind(texts, guess)
             if found.null_count == texts.null_count:
                 return found

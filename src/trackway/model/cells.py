@@ -60,9 +60,8 @@ class Cells:
             group, groups, self.path, self.row, self.start, self.end, self.type
         )
         size = int(edges[-1])
-        arrays = tuple(np.empty(size, array.dtype) for array in self._arrays)
-        distribute(group, groups, places, self._arrays, arrays)
-        path, row, start, end, type_ = arrays
+        path, row, start, end, type_ = (np.empty(size, array.dtype) for array in self._arrays)
+        distribute(group, groups, places, self._arrays, (path, row, start, end, type_))
         cells = replace(self, path=path, row=row, start=start, end=end, type=type_)
         return Grouped(cells, edges, types, sizes, empty, twice)
 

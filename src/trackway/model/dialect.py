@@ -180,18 +180,20 @@ def identified(table: pa.Table, contexts: Sequence[bytes], where: Any) -> pa.Tab
         return table
     rows, blocks = np.flatnonzero(wanted), table["block"].to_numpy()
     raws = table["raw"].take(pa.array(rows)).to_pylist()
-    texts = (contexts[row] + raw for row, raw in zip(rows.tolist(), raws, strict=True))
-    digests = [hashlib.md5(text, usedforsecurity=False).digest() for text in texts]
-    seen: Counter[tuple[int, bytes]] = Counter()
+    named = zip(map(contexts.__getitem__, rows.tolist()), raws, strict=True)
+    digests = [hashlib.md5(context + raw, usedforsecurity=False).hexdigest() for context, raw in named]
+    seen: Counter[tuple[int, str]] = Counter()
     if len(set(digests)) < len(digests):
         for place, digest in enumerate(digests):
             key = (int(blocks[rows[place]]), digest)
             if seen[key]:
-                digests[place] = hashlib.md5(digest + b"#%d" % seen[key], usedforsecurity=False).digest()
+                again = bytes.fromhex(digest) + b"#%d" % seen[key]
+                digests[place] = hashlib.md5(again, usedforsecurity=False).hexdigest()
             seen[key] += 1
     made = np.full(len(wanted), -1)
     made[rows] = np.arange(len(rows))
-    ids = pa.array([f"a{digest.hex()}" for digest in digests], pa.string()).take(pa.array(made, mask=made < 0))
+    texts = pc.binary_join_element_wise("a", pa.array(digests, pa.string()), "")
+    ids = texts.take(pa.array(made, mask=made < 0))
     return put(table, event_id=pc.coalesce(given, ids))
 
 

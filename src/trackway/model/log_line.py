@@ -67,9 +67,11 @@ def read_lines(
     """Lines of text, each of which may be a JSON object; any other is the `message` of an event."""
     records = records_of(blocks, parcels)
     json = are_objects(as_array(records.data), records.starts, records.ends)
-    tables = [words.table(_some(records, json), known), _texts(_some(records, ~json))]
-    order = np.argsort(np.concatenate([np.flatnonzero(json), np.flatnonzero(~json)]))
-    table = pa.concat_tables(tables, promote_options="default").take(pa.array(order))
+    table = words.table(_some(records, json), known)
+    if not json.all():
+        order = np.argsort(np.concatenate([np.flatnonzero(json), np.flatnonzero(~json)]))
+        tables = [table, _texts(_some(records, ~json))]
+        table = pa.concat_tables(tables, promote_options="default").take(pa.array(order))
     outer, place = arounds_of(parcels)
     return below(table, around.table(outer, {**known, **words.own}), place) if len(outer.starts) else table
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from trackway.model.cells import ARRAY, FALSE, FLOAT, INTEGER, TEXT, TEXT_ESCAPED, TRUE, Bools, Cells, Path, canonical
 from trackway.model.json_text import (
@@ -91,9 +92,10 @@ def _with_lists(cells: Cells, odd: Bools) -> Cells:
 def _not_utf8(data: bytes, starts: Ints, ends: Ints) -> Bools:
     """Documents whose bytes are not UTF-8."""
     bad = np.zeros(len(starts), dtype=np.bool_)
+    whole = [None, pa.array([0, len(data)]).buffers()[1], pa.py_buffer(data)]
     try:
-        data.decode()
-    except UnicodeDecodeError:
+        pa.Array.from_buffers(pa.large_string(), 1, whole).validate(full=True)
+    except pa.ArrowInvalid:
         for row, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
             try:
                 data[start:end].decode()
@@ -175,7 +177,7 @@ def is_expected(data: Bytes, at: int, above: int, path: int, table: Slots) -> bo
     if path == 0 or parent[path] != above or size >= WIDE or max(at, start) + WIDE > len(data):
         return False
     bits = np.uint64((1 << size) - 1)
-    return (np.uint64(alike(data, at, start)) & bits) == bits
+    return bool((np.uint64(alike(data, at, start)) & bits) == bits)
 
 
 @inlined
@@ -189,7 +191,7 @@ def read_key(  # noqa: PLR0913, PLR0917
     if at >= end or data[at] != 34:
         return -1, at
     at += 1
-    path = np.int64(after[last])
+    path = int(after[last])
     if is_expected(data, at, above, path, table):
         at += key_end[path] - key_start[path]
     else:

@@ -1,0 +1,1 @@
+"""Payloads and plain loops, by codec."""
