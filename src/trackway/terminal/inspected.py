@@ -12,7 +12,7 @@ from trackway.web.charts.scale import full, share
 
 MOST = 40
 """Columns shown."""
-ROLES = {"time": "when", "event": "what", "actor": "who"}
+ROLES = {"time": "when", "event": "what", "actor": "who", "event_id": "id"}
 
 
 def show(found: Mapping[str, Any]) -> None:
