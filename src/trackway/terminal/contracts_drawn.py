@@ -63,7 +63,7 @@ def compared(found: Comparison, before: str = "") -> None:
     changes([change.as_json() for change in found.changes])
     following = f", from {before} to {Version.read(before).after(found.bump)}" if before else ""
     said = f"{found.compatibility}: {COMPATIBLE[found.compatibility]}; a {found.bump} version{following}"
-    out.print(Text(said, COLOURS[found.bump]))
+    out.print(Text(said, COLOURS[found.bump]), soft_wrap=True)
 
 
 def changes(found: Sequence[Mapping[str, Any]]) -> None:
@@ -76,7 +76,7 @@ def changes(found: Sequence[Mapping[str, Any]]) -> None:
                 (f"{change['bump']:<6}", colour), " ", (change["path"] or "the event", "bold"), " ", change["what"]
             )
         )
-        out.print(Text(f"       {change['why']}", "dim"))
+        out.print(Text(f"       {change['why']}", "dim"), soft_wrap=True)
 
 
 def checked(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -92,4 +92,4 @@ def checked(rows: Sequence[Mapping[str, Any]]) -> None:
         out.print(Text.assemble(mark, " ", (row["name"], "bold"), f" {moved}: {row['error'] or row['state']}"))
         changes(row["changes"])
         if row["hint"]:
-            out.print(Text(f"       {row['hint']}", "yellow"))
+            out.print(Text(f"       {row['hint']}", "yellow"), soft_wrap=True)
