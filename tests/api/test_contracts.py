@@ -73,6 +73,18 @@ def test_what_there_is_not_is_one_error_shape(registry, path, status):
     assert (reply.status_code, reply.json()["ok"]) == (status, False)
 
 
+def test_a_resolver_of_iglu_finds_a_contract_at_its_own_address(registry):
+    found = registry.get("/schemas/com.acme/sign_ups/jsonschema/1-1-0").json()
+    assert found["self"] == {"vendor": "com.acme", "name": "sign_ups", "format": "jsonschema", "version": "1-1-0"}
+    assert set(found["properties"]) == {"plan", "seats"}
+    for path in (
+        "com.acme/sign_ups/jsonschema/1-9-0",
+        "com.acme/other/jsonschema/1-0-0",
+        "a%20b/sign_ups/jsonschema/1-0-0",
+    ):
+        assert registry.get(f"/schemas/{path}").status_code in {400, 404}
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 def test_the_registry_is_only_read(registry, method):
     assert registry.request(method, "/contracts/sign_ups").status_code in {404, 405}

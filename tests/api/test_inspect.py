@@ -171,6 +171,14 @@ def test_parquet_says_how_many_rows_it_has(tmp_path):
     assert (found["codec"], found["records"], roles(found)["time"]) == ("parquet", 400, "created_at")
 
 
+def test_a_file_that_unpacks_to_very_much_is_read_no_further_than_any_other(tmp_path):
+    path = tmp_path / "bomb.csv.gz"
+    path.write_bytes(gzip.compress(b"id,time\n" + b"1,2025-01-01\n" * 5_000_000, 1))
+    found = inspect(path)
+    assert (found["records"], found["whole"], found["refused"]) == (None, False, 0)
+    assert found["sampled"] < 100_000
+
+
 def test_what_is_no_log_at_all_is_an_error(tmp_path):
     (tmp_path / "noise").write_bytes(random.Random(1).randbytes(100_000))
     with pytest.raises(TrackwayError):
@@ -205,7 +213,7 @@ def test_the_page_shows_what_was_pasted(client):
     assert "[sources.sample]" in page
     assert "telephone numbers in 50" in page
     assert "ann1@shop.example" not in page
-    assert "cannot tell the format" in client.post("/inspect", data={"text": "?"}).text
+    assert "cannot tell the format of sample" in client.post("/inspect", data={"text": "?"}).text
 
 
 def test_a_page_is_not_fooled_by_what_is_in_the_file(client):

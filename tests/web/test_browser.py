@@ -9,7 +9,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not instal
 
 ADDRESSES = [
     "/ask/trend?measure=actors&every=1d", "/ask/funnel", "/ask/paths?steps=3", "/ask/lifecycle?every=1d",
-    "/ask/experiment", "/events", "/ledger", "/refused", "/trace/e2",
+    "/ask/experiment", "/events", "/ledger", "/refused", "/trace/e2", "/inspect",
 ]  # fmt: skip
 
 
@@ -113,3 +113,25 @@ def test_the_empty_page_turns_into_the_first_chart_when_an_event_comes(browser, 
         assert "No events yet" in browser.run("document.body.innerText")
         shop.fill(root)
         browser.until("location.pathname === '/ask/trend' && document.querySelector('.numbers') !== null")
+
+
+CHOOSE = """(() => {
+  const rows = Array.from({length: %d}, (_, i) => `c-${i %% 9},lead,2025-11-0${1 + i %% 9} 10:00:00`);
+  const files = new DataTransfer();
+  files.items.add(new File([["Contact ID,Stage,Changed At", ...rows, ""].join("\\n")], "crm.csv"));
+  const input = document.querySelector("[data-file]");
+  input.files = files.files;
+  input.dispatchEvent(new Event("change"));
+})()"""
+
+
+@pytest.mark.parametrize(("rows", "said"), [(30, "30"), (200_000, "≈ ")])
+def test_a_file_that_is_chosen_is_looked_at_a_large_one_in_pieces(page, rows, said):
+    browser = page("/inspect")
+    browser.run(CHOOSE % rows)
+    browser.until("document.querySelector('h1').textContent === 'crm.csv'")
+    assert browser.run("document.querySelectorAll('.numbers dd')[2].textContent").startswith(said)
+    assert browser.run("document.querySelector('.code code').textContent").startswith("[sources.crm]")
+    assert browser.run("[...document.querySelectorAll('.tag')].map((tag) => tag.textContent).join()") == "who,when"
+    assert browser.said == []
+    assert browser.run("document.documentElement.scrollWidth <= innerWidth")

@@ -1,4 +1,7 @@
-"""The registry of contracts for the builds of SDKs: what is published, read-only, with an ETag on everything."""
+"""The registry of contracts for the builds of SDKs: what is published, read-only, with an ETag on everything.
+
+It speaks the address of a static registry of Iglu as well.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from trackway.api.data import NotFound
 from trackway.errors import ConfigError
-from trackway.model.contracts import forms
+from trackway.model.contracts import forms, iglu
 
 if TYPE_CHECKING:
     from trackway.app import Workspace
@@ -23,7 +26,7 @@ Vendor = Annotated[str, Query(max_length=100)]
 
 
 def routes(workspace: Workspace) -> APIRouter:
-    """The addresses below /contracts."""
+    """The addresses below /contracts, and /schemas as Iglu has them."""
     router = APIRouter()
 
     @router.get("/contracts")
@@ -48,6 +51,14 @@ def routes(workspace: Workspace) -> APIRouter:
     def version(request: Request, name: str, version: str, form: Form = "", vendor: Vendor = forms.VENDOR) -> Response:
         """One version of a contract, by number or by hash; it never changes."""
         return one(request, found(workspace, name, version), form, vendor, FOREVER)
+
+    @router.get("/schemas/{vendor}/{name}/jsonschema/{version}")
+    def schema(request: Request, vendor: str, name: str, version: str) -> Response:
+        """The same as a registry of Iglu, for whoever resolves `iglu:VENDOR/NAME/jsonschema/1-0-0`, of any vendor."""
+        names = [own for own in workspace.contracts.names() if iglu.named(own) == name]
+        return one(
+            request, found(workspace, names[0] if names else name, version.replace("-", ".")), "iglu", vendor, FOREVER
+        )
 
     return router
 

@@ -64,7 +64,7 @@ def detect(
             if not piece:
                 break
             sample += piece
-    whole = len(sample) < SAMPLE and not growing
+    whole, sample = len(sample) < SAMPLE and not growing, sample[:SAMPLE]
     found = detect_text(sample, codec, whole=whole)
     if found is None and {".csv", ".tsv"} & set(path.suffixes):
         found = detect_text(sample, "csv", whole=whole)
@@ -76,7 +76,7 @@ def detect(
             hint='say what it is in its source, such as codec = "access_log"; `trackway list codecs` names them',
         )
     headers = {**found.headers, **(told or {})}
-    return Detected(found.codec, found.form, stream.compression, stream.encoding or "utf-8", headers, sample[:SAMPLE])
+    return Detected(found.codec, found.form, stream.compression, stream.encoding or "utf-8", headers, sample)
 
 
 def detect_text(sample: bytes, codec: str = "auto", *, whole: bool = True) -> Detected | None:

@@ -63,7 +63,7 @@ def compared(found: Comparison, before: str = "") -> None:
     changes([change.as_json() for change in found.changes])
     following = f", from {before} to {Version.read(before).after(found.bump)}" if before else ""
     said = f"{found.compatibility}: {COMPATIBLE[found.compatibility]}; a {found.bump} version{following}"
-    out.print(Text(said, COLOURS[found.bump]))
+    out.print(Text(said, COLOURS[found.bump]), soft_wrap=True)
 
 
 def changes(found: Sequence[Mapping[str, Any]]) -> None:
@@ -71,12 +71,9 @@ def changes(found: Sequence[Mapping[str, Any]]) -> None:
     out = console()
     for change in found:
         colour = COLOURS[change["bump"]]
-        out.print(
-            Text.assemble(
-                (f"{change['bump']:<6}", colour), " ", (change["path"] or "the event", "bold"), " ", change["what"]
-            )
-        )
-        out.print(Text(f"       {change['why']}", "dim"))
+        place = (change["path"] or "the event", "bold")
+        out.print(Text.assemble((f"{change['bump']:<6}", colour), " ", place, " ", change["what"]), soft_wrap=True)
+        out.print(Text(f"       {change['why']}", "dim"), soft_wrap=True)
 
 
 def checked(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -84,12 +81,10 @@ def checked(rows: Sequence[Mapping[str, Any]]) -> None:
     out = console()
     for row in rows:
         mark = ("ok   ", "green") if row["ok"] else ("wrong", "bold red")
-        moved = (
-            f"{row['published'] or 'not published'} → {row['version']}"
-            if row["state"] != "as published"
-            else row["published"]
-        )
-        out.print(Text.assemble(mark, " ", (row["name"], "bold"), f" {moved}: {row['error'] or row['state']}"))
+        moved = row["published"] or "not published"
+        moved += f" → {row['version']}" if row["state"] != "as published" else ""
+        said = f" {moved}: {row['error'] or row['state']}"
+        out.print(Text.assemble(mark, " ", (row["name"], "bold"), said), soft_wrap=True)
         changes(row["changes"])
         if row["hint"]:
-            out.print(Text(f"       {row['hint']}", "yellow"))
+            out.print(Text(f"       {row['hint']}", "yellow"), soft_wrap=True)

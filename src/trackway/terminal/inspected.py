@@ -12,7 +12,7 @@ from trackway.web.charts.scale import full, share
 
 MOST = 40
 """Columns shown."""
-ROLES = {"time": "when", "event": "what", "actor": "who"}
+ROLES = {"time": "when", "event": "what", "actor": "who", "event_id": "id"}
 
 
 def show(found: Mapping[str, Any]) -> None:
@@ -20,7 +20,7 @@ def show(found: Mapping[str, Any]) -> None:
     out = console()
     out.print(Text(found["file"], "bold"))
     for line in summary(found):
-        out.print(Text(line))
+        out.print(Text(line), soft_wrap=True)
     table = grid("column", "kind", ">filled", ">distinct", "for example", "")
     meant = {best["column"]: ROLES[role] for role, best in found["roles"].items()}
     shown = [one for one in found["columns"] if one["filled"]][:MOST]

@@ -12,7 +12,7 @@ from trackway.errors import TrackwayError
 if TYPE_CHECKING:
     from trackway.web.pages import Pages
 
-ROLES = {"time": "when", "event": "what", "actor": "who"}
+ROLES = {"time": "when", "event": "what", "actor": "who", "event_id": "id"}
 CELLS = 8
 """Columns of the table of first events."""
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import tomllib
+from contextlib import suppress
 from typing import Any
 
 import fastavro
+import orjson
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft4Validator, Draft202012Validator
 
 from promises import promises
 from trackway.errors import ConfigError
-from trackway.model.contracts import avro, iglu, json_schema
+from trackway.model.contracts import avro, forms, iglu, json_schema
 from trackway.model.contracts.promise import Promise, Property
 from trackway.model.contracts.version import Version
+from trackway.plan.component import Contract
 
 
 @given(promises())
@@ -145,3 +150,69 @@ def test_a_property_cannot_be_a_value_and_an_object():
 def test_iglu_has_no_word_for_everything(version, vendor):
     with pytest.raises(ConfigError):
         iglu.written(Promise.of("E", {}), "e", version, vendor)
+
+
+WORDS = [
+    "type",
+    "properties",
+    "required",
+    "enum",
+    "const",
+    "$ref",
+    "fields",
+    "name",
+    "items",
+    "default",
+    "self",
+    "title",
+    "symbols",
+    "logicalType",
+    "content",
+    "tags",
+    "values",
+    "x-tags",
+    "additionalProperties",
+    "version",
+]
+VALUES = [
+    "object",
+    "record",
+    "string",
+    "null",
+    "array",
+    "enum",
+    "#",
+    "#/properties/a",
+    "1-0-0",
+    "",
+    "a.b",
+    "a",
+    1,
+    None,
+    True,
+]
+ANYTHING = st.recursive(
+    st.sampled_from(VALUES),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=5),
+    max_leaves=25,
+)
+
+
+@given(st.dictionaries(st.sampled_from(WORDS), ANYTHING, max_size=6), st.sampled_from(["object", "record", None]))
+def test_whatever_is_imported_is_a_contract_or_an_error(schema, type_):
+    with suppress(ConfigError):
+        found = forms.read(orjson.dumps({**schema, **({"type": type_} if type_ else {})}), "x.json")
+        assert Promise.read(found.promise.document()) == found.promise
+
+
+def test_what_is_no_json_at_all_is_an_error():
+    for text in (b"", b"[1]", b"{", b"\xff"):
+        with pytest.raises(ConfigError):
+            forms.read(text, "x.json")
+
+
+@given(promises(), st.sampled_from(["", "1.4.2"]))
+def test_the_table_of_a_contract_is_the_contract(promise, version):
+    table = tomllib.loads(forms.table("sign ups", promise, version))["contracts"]["sign ups"]
+    assert Contract(**table).promise == promise
+    assert Contract(**table).version == version

@@ -9,55 +9,64 @@ from typing import Any
 from trackway.model import toml_text
 from trackway.model.condition import quoted
 
-CERTAIN = 0.3
+ENVELOPE = frozenset({"time", "event", "event_id", "user_id", "anonymous_id"})
+MAPPED = frozenset({"csv", "parquet"})
+"""Codecs whose source says which column is what."""
+VISITOR = re.compile(r"(anon\w*|visitor|device|cookie)[._ -]?id$", re.IGNORECASE)
+CERTAIN = 0.4
 """From this score on a column is suggested for a role."""
 
 
 def tables(name: str, path: str, facts: Mapping[str, Any]) -> list[str]:
     """The tables `[sources.…]` and `[transforms.…]` that a file asks for."""
-    columns = {one["column"]: one for one in facts["columns"]}
     roles = {role: best["column"] for role, best in facts["roles"].items()}
-    by_source = {"csv": True, "parquet": True}.get(facts["codec"], False)
-    own = {role: column for role, column in roles.items() if column not in {"time", "event", "user_id", "anonymous_id"}}
-    mapped = {("user_id" if role == "actor" else role): column for role, column in own.items()} if by_source else {}
-    made = [toml_text.table(f"sources.{toml_text.key(name)}", {
-        "type": "file", "codec": facts["codec"], "paths": [path], "columns": mapped,
+    own = {role: column for role, column in roles.items() if column not in ENVELOPE}
+    mapped = {("user_id" if role == "actor" else role): column for role, column in own.items()}
+    source = {
+        "type": "file", "codec": facts["codec"], "paths": [path],
+        "columns": mapped if facts["codec"] in MAPPED else None,
         "precision": "1s" if facts["times"]["whole_seconds"] else None,
-    })]  # fmt: skip
-    steps: dict[str, dict[str, Any]] = {}
-    if own and not by_source:
-        steps |= _named(own)
-    if "event" not in columns and "event" not in own:
-        said = "'" + re.sub(r"[_-]+", " ", name).strip().title().replace("'", "''") + "'"
-        steps["event"] = {"type": "set", "values": {"event": said}}
-    if not any(columns.get(one, {}).get("filled") for one in ("user_id", "anonymous_id")) and "actor" not in own:
-        known = [one for one in ("ip", "user_agent") if one in columns]
-        if known:
-            steps["who"] = {"type": "identify", "hash": known}
-    if "user_agent" in columns:
-        steps["browser"] = {"type": "expand_user_agent"}
-    for column in columns.values():
-        if str(column["example"] or "").startswith(("http://", "https://")):
-            steps[f"{_word(column['column'])}_parts"] = {"type": "expand_url", "column": column["column"]}
-    secret = [one["column"] for one in columns.values() if any(p["sort"] == "card" for p in one["personal"])]
-    if secret:
-        steps["no_cards"] = {"type": "drop_columns", "columns": secret}
-    for step, options in steps.items():
+    }  # fmt: skip
+    made = [toml_text.table(f"sources.{toml_text.key(name)}", source)]
+    for step, options in steps(name, own, facts).items():
         head = {"type": options.pop("type"), "sources": [name]}
         made.append(toml_text.table(f"transforms.{toml_text.key(f'{name}_{step}')}", head | options))
     return made
 
 
-def _named(own: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+def steps(name: str, own: Mapping[str, str], facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Transforms by name: who, what and when where the source itself cannot say it (`own`), parts, and what to drop."""
+    columns = {one["column"]: one for one in facts["columns"]}
+    made = {} if facts["codec"] in MAPPED else _named(own, columns)
+    if "event" not in columns and "event" not in own:
+        words = re.sub(r"[_-]+", " ", name).strip().title().replace("'", "''")
+        made["event"] = {"type": "set", "values": {"event": f"'{words}'"}}
+    known = [one for one in ("ip", "user_agent") if one in columns]
+    if "actor" not in facts["roles"] and known:
+        made["who"] = {"type": "identify", "hash": known}
+    if "user_agent" in columns:
+        made["browser"] = {"type": "expand_user_agent"}
+    for column in columns.values():
+        if str(column["example"] or "").startswith(("http://", "https://")):
+            made[f"{_word(column['column'])}_parts"] = {"type": "expand_url", "column": column["column"]}
+    secret = [one["column"] for one in columns.values() if any(p["sort"] == "card" for p in one["personal"])]
+    return made | ({"no_cards": {"type": "drop_columns", "columns": secret}} if secret else {})
+
+
+def _named(own: Mapping[str, str], columns: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Steps that tell who, what and when for a codec whose source cannot."""
-    steps: dict[str, dict[str, Any]] = {}
+    made: dict[str, dict[str, Any]] = {}
+    if "event_id" in own:
+        made["copies"] = {"type": "rename", "columns": {own["event_id"]: "event_id"}}
     if "time" in own:
-        steps["when"] = {"type": "time", "column": own["time"]}
+        made["when"] = {"type": "time", "column": own["time"]}
     if "event" in own:
-        steps["event"] = {"type": "set", "values": {"event": quoted(own["event"])}}
+        made["event"] = {"type": "set", "values": {"event": quoted(own["event"])}}
     if "actor" in own:
-        steps["who"] = {"type": "identify", "user_id": [own["actor"]]}
-    return steps
+        visitor = next((one for one in columns if VISITOR.search(one)), None)
+        made["who"] = {"type": "identify", "user_id": [own["actor"]] if own["actor"] != visitor else None,
+                       "anonymous_id": [visitor] if visitor else None}  # fmt: skip
+    return made
 
 
 def _word(name: str) -> str:
@@ -102,7 +111,7 @@ def _when(facts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _what(facts: Mapping[str, Any], columns: Mapping[str, Any]) -> Iterator[str]:
-    if not columns.get("event_id", {}).get("filled"):
+    if "event_id" not in facts["roles"] and not columns.get("event_id", {}).get("filled"):
         yield "No event_id: copies are known by their content alone. Log an id with each event, made where it happens."
     if facts["codec"] == "access_log":
         yield (

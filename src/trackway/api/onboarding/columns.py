@@ -29,6 +29,7 @@ ACTORISH = re.compile(
     r"([._ -]?(id|key|number|no|uuid))?$|(^|[._ -])e?-?mail$",
     re.IGNORECASE,
 )
+UNIQUE = re.compile(r"(message|event|insert)[._ -]?id$|^uuid$", re.IGNORECASE)
 ZONED = re.compile(r"(Z|UTC|[+-]\d{2}:?\d{2})\s*$")
 WORST, LIKELY = 0.2, 0.5
 AHEAD = 86_400
@@ -74,7 +75,7 @@ def _share(part: int, whole: int) -> float:
 
 def candidates(table: pa.Table, columns: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Columns that may say who, what and when, the likeliest first, each with a score up to 1 and the reason."""
-    found: dict[str, list[dict[str, Any]]] = {"time": [], "event": [], "actor": []}
+    found: dict[str, list[dict[str, Any]]] = {"time": [], "event": [], "actor": [], "event_id": []}
     for column in columns:
         name, filled, rows = column["column"], column["filled"], max(1, table.num_rows)
         if not filled:
@@ -85,9 +86,12 @@ def candidates(table: pa.Table, columns: Iterable[dict[str, Any]]) -> dict[str, 
             found[role].append({"column": name, "score": filled, "why": "is known by its name"})
             continue
         found["time"] += _time(table[name], column)
+        if UNIQUE.search(name) and column["kind"] == "string" and repeated < LIKELY:
+            why = f"{distinct:,} different values in {filled * rows:,.0f} records"
+            found["event_id"].append({"column": name, "score": round(filled * (1 - repeated), 2), "why": why})
         plain = column["kind"] == "string" and not column["personal"]
-        if plain and 1 < distinct <= MOST_NAMES and repeated >= LIKELY:
-            hint = EVENTISH.search(name) is not None
+        hint = EVENTISH.search(name) is not None
+        if plain and 1 < distinct <= MOST_NAMES and repeated >= (WORST if hint else LIKELY):
             why = f"{distinct} different values, each about {filled * rows / distinct:,.0f} times"
             found["event"].append({"column": name, "score": round((0.75 if hint else 0.3) * filled, 2), "why": why})
         if column["kind"] in {"string", "integer", "number"} and ACTORISH.search(name) and distinct > 1:

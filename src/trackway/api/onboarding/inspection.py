@@ -40,9 +40,12 @@ def inspect_bytes(body: bytes, file: str, size: int = 0, cuts: Sequence[int] = (
     where the middle and the tail begin in the body. Nothing of it is kept."""
     head, *others = (body[start:end] for start, end in pairwise((0, *cuts, len(body))))
     with as_file(head if cuts else body, Path(file)) as path:
-        if not cuts:
-            return inspect(path, shown=file)
-        found = detect(path)
+        try:
+            if not cuts:
+                return inspect(path, shown=file)
+            found = detect(path)
+        except TrackwayError as error:
+            raise TrackwayError(error.message.replace(str(path), file), hint=error.hint) from error
         if not parted(found):
             raise TrackwayError("this file cannot be read in pieces", hint=f"trackway inspect {file}")
         pieces = dict(zip(("head", "middle", "tail"), (head, *others), strict=False))

@@ -22,14 +22,18 @@ VENDOR = re.compile(r"[a-zA-Z0-9_.-]+")
 SCHEMA_VERSION = re.compile(r"([1-9]\d{0,8})-(0|[1-9]\d{0,8})-(0|[1-9]\d{0,8})")
 
 
+def named(name: str) -> str:
+    """The name of a contract in the letters that Iglu has."""
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", name)
+
+
 def written(promise: Promise, name: str, version: Version, vendor: str) -> dict[str, Any]:
     """The self-describing schema of a promise. Raises ConfigError for what Iglu has no word for."""
     if not VENDOR.fullmatch(vendor):
         raise ConfigError(f"'{vendor}' is no vendor", path="vendor", hint="such as com.acme")
     if version.major < 1:
         raise ConfigError(f"Iglu has no version {version}", path="version", hint="publish 1.0.0 first")
-    named = re.sub(r"[^a-zA-Z0-9_-]", "_", name)
-    own = {"vendor": vendor, "name": named, "format": "jsonschema", "version": "-".join(map(str, version))}
+    own = {"vendor": vendor, "name": named(name), "format": "jsonschema", "version": "-".join(map(str, version))}
     return {"$schema": DIALECT, "self": own, "title": promise.event, **json_schema.body(promise)}
 
 
