@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from brokers import tansu, until
+from brokers import seaweed, tansu, until
 from pulling import Puller, exactly_once_through_kills
 from trackway.errors import ConfigError, SourceError
 from trackway.plan.config import check, component
@@ -272,6 +272,33 @@ def test_exactly_once_through_kills_of_the_flow(broker, tmp_path):
             time.sleep(0.02)
 
     exactly_once_through_kills(puller, produce, total=60_000, kills=12)
+
+
+@pytest.mark.long
+def test_exactly_once_through_kills_of_the_flow_and_of_a_broker_that_forgets_nothing(tmp_path):
+    """The broker keeps its log in an object store. A producer that hears nothing sends again, which its ids tell."""
+    store = seaweed(tmp_path)
+    server = tansu(tmp_path, store)
+    broker = Broker(server)
+    broker.topic("killed", 2)
+    broker.producer = kafka.Producer({"bootstrap.servers": broker.address, "acks": "all"})
+    puller = Puller(tmp_path, type="kafka", brokers=[broker.address], topics=["killed"])
+
+    def produce(n):
+        event = {"event": "Order", "event_id": f"o{n}", "user_id": "ann", "n": n}
+        broker.producer.produce("killed", json.dumps(event).encode())
+        broker.producer.poll(0.002)
+
+    def disturb():
+        server.kill()
+        server.start()
+
+    try:
+        exactly_once_through_kills(puller, produce, total=2_000, kills=6, disturb=disturb, resent=True)
+    finally:
+        del broker.admin, broker.producer
+        server.stop()
+        store.stop()
 
 
 def test_several_brokers_that_lead_different_partitions(tmp_path):
