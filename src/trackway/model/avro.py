@@ -11,28 +11,27 @@ import bz2
 import hashlib
 import lzma
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
+from numba import int64, uint64
+from numpy.typing import NDArray
+
+from trackway.model.kernels import leaf
 
 MAGIC = b"Obj\x01"
 SYNC = 16
 """Bytes of the mark between blocks."""
 LONGEST_VARINT = 10
+WRONG = ("", "the last block is cut off", "a block without the mark at its end")
+Bytes = NDArray[np.uint8]
+Ints = NDArray[np.int64]
 
 
 class AvroError(ValueError):
     """Bytes that are no container, or end in the middle of one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """One block: where its records are written, and how many there are."""
-
-    records: int
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,11 @@ class Container:
     schema: str
     """JSON."""
     compression: str
-    chunks: Sequence[Chunk]
+    records: Ints
+    """How many there are in each block."""
+    starts: Ints
+    """Where the records of each block are written, still packed."""
+    ends: Ints
     broken: str
     """What is wrong after the last block; empty when nothing is."""
 
@@ -69,8 +72,11 @@ def opened(body: bytes) -> Container:
     if len(sync) < SYNC:
         raise AvroError("an Avro container that ends in its header")
     schema = told.get("avro.schema", b"").decode("utf-8", "replace")
-    chunks, broken = _chunks(body, at + SYNC, sync)
-    return Container(schema, told.get("avro.codec", b"null").decode("ascii", "replace"), chunks, broken)
+    found = np.empty((3, (len(body) - at) // (SYNC + 2) + 1), np.int64)
+    count, wrong = _blocks(np.frombuffer(body, np.uint8), at + SYNC, np.frombuffer(sync, np.uint8), found)
+    records, starts, ends = found[:, :count].copy()
+    return Container(schema, told.get("avro.codec", b"null").decode("ascii", "replace"), records, starts, ends,
+                     WRONG[wrong])  # fmt: skip
 
 
 def _header(body: bytes, at: int) -> tuple[int, dict[str, bytes]]:
@@ -93,23 +99,34 @@ def _bytes(body: bytes, at: int) -> tuple[bytes, int]:
     return body[at : at + length], at + length
 
 
-def _chunks(body: bytes, at: int, sync: bytes) -> tuple[list[Chunk], str]:
-    """The whole blocks, and what is wrong with what follows them."""
-    chunks: list[Chunk] = []
-    while at < len(body):
-        try:
-            records, start = read_varint(body, at)
-            length, start = read_varint(body, start)
-        except AvroError:
-            return chunks, "the last block is cut off"
-        end = start + length
-        if records < 0 or length < 0 or end + SYNC > len(body) or records > max(length, 1):
-            return chunks, "the last block is cut off"
-        if body[end : end + SYNC] != sync:
-            return chunks, "a block without the mark at its end"
-        chunks.append(Chunk(records, start, end))
-        at = end + SYNC
-    return chunks, ""
+@leaf
+def _blocks(data: Bytes, at: int, sync: Bytes, found: Ints) -> tuple[int, int]:
+    """Fills records, start and end of every whole block; how many there are, and what is wrong after them."""
+    count, size = 0, len(data)
+    while at < size:
+        records, at = _number(data, at)
+        length, at = _number(data, at) if at >= 0 else (0, -1)
+        if at < 0 or records < 0 or length < 0 or length > size - at - SYNC or records > max(length, 1):
+            return count, 1
+        for place in range(SYNC):
+            if data[at + length + place] != sync[place]:
+                return count, 2
+        found[0, count], found[1, count], found[2, count] = records, at, at + length
+        at += length + SYNC
+        count += 1
+    return count, 0
+
+
+@leaf
+def _number(data: Bytes, at: int) -> tuple[int, int]:
+    """As `read_varint`; the place is -1 at the end of the bytes."""
+    rest, shift = uint64(0), uint64(0)
+    for place in range(at, min(at + LONGEST_VARINT, len(data))):
+        rest |= uint64(data[place] & 0x7F) << shift
+        shift += uint64(7)
+        if data[place] < 0x80:
+            return int64(rest >> uint64(1)) ^ -int64(rest & uint64(1)), place + 1
+    return int64(0), -1
 
 
 def unpacked(data: bytes, compression: str, limit: int) -> bytes:
@@ -187,11 +204,3 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
         if not data[place] & 0x80:
             return (rest >> 1) ^ -(rest & 1), place + 1
     raise AvroError("a number that does not end")
-
-
-def spans(found: Container) -> Iterator[tuple[int, Chunk]]:
-    """Each block with the number of records before it."""
-    before = 0
-    for chunk in found.chunks:
-        yield before, chunk
-        before += chunk.records
