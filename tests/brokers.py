@@ -42,11 +42,20 @@ class Server:
         self.start()
 
     def start(self) -> None:
+        """Started again when it ends at once: PostgreSQL does while processes of one that was killed still live."""
+        self.begin()
+        until(f"{Path(self.command[0]).name} to listen", lambda: self.listens() or self.begin_again())
+
+    def begin(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command, stdout=log, stderr=log, cwd=self.data, env=self.environment, **self.as_user
             )
-        until(f"{Path(self.command[0]).name} to listen", self.listens)
+
+    def begin_again(self) -> None:
+        if self.process.poll() is not None:
+            time.sleep(0.2)
+            self.begin()
 
     def listens(self) -> bool:
         with socket.socket() as probe:
