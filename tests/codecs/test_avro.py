@@ -86,14 +86,15 @@ PACKED = {
 
 def repacked(body, packing):
     """A container with its blocks packed, as the specification has it."""
-    first = opened(body).chunks[0]
-    begin = first.start - len(varint(first.records)) - len(varint(first.end - first.start))
+    found = opened(body)
+    blocks = list(zip(found.records.tolist(), found.starts.tolist(), found.ends.tolist(), strict=True))
+    records, start, end = blocks[0]
+    begin = start - len(varint(records)) - len(varint(end - start))
     sync = body[begin - 16 : begin]
-    null = varint(4) + b"null"
-    out = body[:begin].replace(null, varint(len(packing)) + packing.encode())
-    for chunk in opened(body).chunks:
-        data = PACKED[packing](body[chunk.start : chunk.end])
-        out += varint(chunk.records) + varint(len(data)) + data + sync
+    out = body[:begin].replace(varint(4) + b"null", varint(len(packing)) + packing.encode())
+    for records, start, end in blocks:
+        data = PACKED[packing](body[start:end])
+        out += varint(records) + varint(len(data)) + data + sync
     return out
 
 

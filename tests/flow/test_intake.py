@@ -168,7 +168,7 @@ def test_a_rate_is_kept():
     pace, stop, began = Pace(Rate("200/s")), threading.Event(), time.monotonic()
     assert pace.most == 200
     for _ in range(6):
-        pace.spend(50, stop)
+        list(pace.spend(50, stop))
     assert 0.3 < time.monotonic() - began < 3
     assert Pace(Rate("30/m")).most == 1
     assert Rate("600/m").per_second == 10

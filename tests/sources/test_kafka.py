@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from brokers import tansu, until
+from brokers import seaweed, tansu, until
 from pulling import Puller, exactly_once_through_kills
 from trackway.errors import ConfigError, SourceError
 from trackway.plan.config import check, component
@@ -100,6 +100,25 @@ def test_a_poison_message_is_refused_and_the_rest_goes_through(broker, orders):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("codec", "message", "event"),
+    [
+        ("access_log", b'10.0.0.1 - - [17/May/2026:10:05:03 +0000] "GET /a HTTP/1.1" 200 12', "request"),
+        ("syslog", b"<34>1 2026-05-17T10:05:03Z web1 app 1 - - hello", "log"),
+        ("logfmt", b"at=2026-05-17T10:05:03Z event=Signed user_id=ann", "Signed"),
+        ("segment", json.dumps({"type": "track", "event": "Signed", "messageId": "m", "userId": "ann",
+                                "timestamp": "2026-05-17T10:05:03Z"}, indent=1).encode(), "Signed"),
+    ],
+)  # fmt: skip
+def test_any_codec_reads_messages(broker, orders, codec, message, event):
+    puller, topic = orders
+    broker.send(topic, message, message.replace(b"10:05:03", b"10:05:04").replace(b'"m"', b'"n"'))
+    puller.configure(type="kafka", brokers=[broker.address], topics=[topic], follow=False, codec=codec)
+    puller.pull()
+    assert puller.bins() == {"received": 2, "stored": 2}
+    assert puller.rows("select distinct event from events") == [{"event": event}]
+
+
 def test_of_an_aborted_transaction_nothing_is_stored(broker, orders):
     puller, topic = orders
     producer = kafka.Producer({"bootstrap.servers": broker.address, "transactional.id": topic})
@@ -156,6 +175,26 @@ def test_a_source_may_begin_later(broker, orders, start, read, monkeypatch):
     puller.pull()
     assert puller.asked(lambda workspace: workspace.ledger()[0].received) == len(read)
     assert not read or [row["event"] for row in puller.rows("select event from events order by time")] == read
+
+
+def test_a_topic_that_was_made_anew_is_read_from_its_beginning(tmp_path, caplog):
+    """What the journal has lies behind the end of the topic."""
+    cluster = kafka.Producer({"bootstrap.servers": "x", "test.mock.num.brokers": 1})
+    [server] = cluster.list_topics(timeout=10).brokers.values()
+    producer = kafka.Producer({"bootstrap.servers": f"{server.host}:{server.port}"})
+    for n in range(3):
+        producer.produce("anew", json.dumps({"event": "Order", "n": n}).encode(), partition=0)
+    assert producer.flush(10) == 0
+    given = {"type": "kafka", "brokers": [f"{server.host}:{server.port}"], "topics": ["anew"]}
+    source, kept, stop = component("sources", given, "sources.o"), [], threading.Event()
+    reading = threading.Thread(target=lambda: list(source.read("o", kept.extend, {"anew/0": "500"}, stop)))
+    reading.start()
+    try:
+        until("the messages", lambda: sum(payload.records for payload in kept) == 3)
+    finally:
+        stop.set()
+        reading.join(10)
+    assert "anew/0 goes on at 0 instead of 500" in caplog.text
 
 
 def test_the_group_is_told_how_far_we_are_and_can_be_taken_over(broker, orders, tmp_path):
@@ -272,6 +311,33 @@ def test_exactly_once_through_kills_of_the_flow(broker, tmp_path):
             time.sleep(0.02)
 
     exactly_once_through_kills(puller, produce, total=60_000, kills=12)
+
+
+@pytest.mark.long
+def test_exactly_once_through_kills_of_the_flow_and_of_a_broker_that_forgets_nothing(tmp_path):
+    """The broker keeps its log in an object store. A producer that hears nothing sends again, which its ids tell."""
+    store = seaweed(tmp_path)
+    server = tansu(tmp_path, store)
+    broker = Broker(server)
+    broker.topic("killed", 2)
+    broker.producer = kafka.Producer({"bootstrap.servers": broker.address, "acks": "all"})
+    puller = Puller(tmp_path, type="kafka", brokers=[broker.address], topics=["killed"])
+
+    def produce(n):
+        event = {"event": "Order", "event_id": f"o{n}", "user_id": "ann", "n": n}
+        broker.producer.produce("killed", json.dumps(event).encode())
+        broker.producer.poll(0.002)
+
+    def disturb():
+        server.kill()
+        server.start()
+
+    try:
+        exactly_once_through_kills(puller, produce, total=2_000, kills=6, disturb=disturb, resent=True)
+    finally:
+        del broker.admin, broker.producer
+        server.stop()
+        store.stop()
 
 
 def test_several_brokers_that_lead_different_partitions(tmp_path):

@@ -7,6 +7,10 @@
     codec = "avro"
     registry = "http://127.0.0.1:8081"
 
+    [sources.exports]
+    type = "file"
+    paths = ["exports/*.avro"]
+
 Fields are named as the members of JSON objects are (`json`), a record in a record dotted: `event`, `time`, `event_id`,
 `user_id` and `anonymous_id` are the envelope, everything else is a property. Timestamps, dates and UUIDs are read as
 such, decimals as text, bytes as UTF-8 or else in hexadecimal. A record that is not of the schema is refused; in a file
@@ -23,9 +27,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trackway.errors import MissingDriver, PayloadError
-from trackway.model.avro import AvroError, Chunk, Container, container, opened, spans, unpacked
+from trackway.model.avro import LARGEST, AvroError, container, opened, unpacked
 from trackway.model.cells import Path
 from trackway.model.dialect import together
 from trackway.model.documents import Records, Split, property_name, tabulate
@@ -34,8 +39,6 @@ from trackway.model.schema import ENVELOPE, Kind, Schema
 from trackway.plan.component import Codec
 
 TOLD: dict[str, Kind] = {name: ENVELOPE[name] for name in ("event", "time", "event_id", "user_id", "anonymous_id")}
-LARGEST = 256 << 20
-"""Bytes that one block of a file may unpack to."""
 FAULTS = (
     ValueError, TypeError, LookupError, EOFError, ArithmeticError, AttributeError, AssertionError, RecursionError,
     MemoryError,
@@ -74,7 +77,7 @@ class Avro(Codec):
             raise PayloadError(
                 str(error), hint="Avro is read from container files, or with a schema registry"
             ) from error
-        return sum(chunk.records for chunk in found.chunks) + bool(found.broken)
+        return int(found.records.sum()) + bool(found.broken)
 
     def decode(self, blocks: Sequence[Block], known: Schema) -> pa.Table:
         """One row for every record."""
@@ -89,13 +92,12 @@ def _table(blocks: Sequence[Block], kinds: Mapping[str, Kind]) -> pa.Table:
     joined = b"".join(row.text for row in rows)
     made = [Block(block.seq, block.source, block.received_at, block.codec, joined, len(rows)) for block in blocks]
     table = tabulate(Records.of(made, [Split(ends - lengths, ends)] * len(made)), kinds, _name)
-    for name, values in (
-        ("raw", pa.array([row.raw for row in rows], pa.binary())),
-        ("reason", pa.array([Reason.UNREADABLE.value if row.wrong else reason for row, reason in
-                             zip(rows, table["reason"].to_pylist(), strict=True)], pa.string())),
-        ("detail", pa.array([row.wrong or detail for row, detail in
-                             zip(rows, table["detail"].to_pylist(), strict=True)], pa.string())),
-    ):  # fmt: skip
+    wrong = pa.array([row.wrong or None for row in rows], pa.string())
+    told = {"raw": pa.array([row.raw for row in rows], pa.binary())}
+    if wrong.null_count < len(wrong):
+        told["reason"] = pc.if_else(pc.is_valid(wrong), Reason.UNREADABLE.value, table["reason"])
+        told["detail"] = pc.coalesce(wrong, table["detail"])
+    for name, values in told.items():
         table = table.set_column(table.schema.get_field_index(name), name, values)
     return table
 
@@ -109,33 +111,35 @@ def _name(path: Path) -> str:
 def _rows(body: bytes) -> list[Row]:
     found = opened(body)
     rows: list[Row] = []
-    for _, chunk in spans(found):
-        rows += _chunk(body, chunk, found)
+    read = partial(_block, schema=found.schema, compression=found.compression)
+    for records, start, end in zip(found.records.tolist(), found.starts.tolist(), found.ends.tolist(), strict=True):
+        rows += read(body[start:end], records)
     return [*rows, Row(b"", b"{}", found.broken)] if found.broken else rows
 
 
-def _chunk(body: bytes, chunk: Chunk, found: Container) -> list[Row]:
+def _block(data: bytes, records: int, schema: str, compression: str) -> list[Row]:
+    """The records of one block, in which the first that cannot be read ends those after it."""
     rows: list[Row] = []
-    data = body[chunk.start : chunk.end]
     wrong = ""
     try:
-        schema, read = _parsed(found.schema)
-        stream = io.BytesIO(unpacked(data, found.compression, LARGEST))
-        at = 0
-        while len(rows) < chunk.records:
-            record = read(stream, schema, None)
-            raw = stream.getvalue()[at : stream.tell()]
-            at = stream.tell()
-            rows.append(Row(raw if found.compression == "null" else b"", orjson.dumps(record, default=_plain)))
-        if at < len(stream.getvalue()):
+        parsed, read = _parsed(schema)
+        plain = unpacked(data, compression, LARGEST)
+        stream = io.BytesIO(plain)
+        before = 0
+        for _ in range(records):
+            text = orjson.dumps(read(stream, parsed, None), default=_plain)
+            after = stream.tell()
+            rows.append(Row(plain[before:after] if compression == "null" else b"", text))
+            before = after
+        if before < len(plain):
             wrong = "bytes are left after the record"
     except FAULTS as error:
         wrong = f"not of its schema: {type(error).__name__} {error}"[:300]
     if not wrong:
         return rows
-    if chunk.records == 1:
+    if records == 1:
         return [Row(data, b"{}", wrong)]
-    return rows + [Row(b"", b"{}", wrong)] * (chunk.records - len(rows))
+    return rows + [Row(b"", b"{}", wrong)] * (records - len(rows))
 
 
 @cache

@@ -29,6 +29,8 @@ MOST = 10_000
 """Records fetched at once."""
 WAIT = 0.25
 """Seconds that a fetch waits for something to come."""
+AIR = 2.0
+"""Seconds that waiting for the sake of a rate is silent."""
 LOOK = 10.0
 """Seconds that a look at one record waits for it."""
 
@@ -106,7 +108,8 @@ class Puller(Source):
                 yield Progress(done, None, fetched.lag)
                 if not (self.follow or fetched.payloads or fetched.lag):
                     return
-                pace.spend(sum(payload.records for payload in fetched.payloads), stop)
+                for _ in pace.spend(sum(payload.records for payload in fetched.payloads), stop):
+                    yield Progress(done, None, fetched.lag)
 
     def prove(self, name: str) -> Iterator[Finding]:
         """What `examine` finds, and one record, which stays where it is."""
@@ -159,11 +162,12 @@ class Pace:
         """Records of one fetch: about a second's worth."""
         return MOST if self._rate is None else max(1, min(MOST, int(self._rate)))
 
-    def spend(self, records: int, stop: threading.Event) -> None:
-        """Wait as long as so many records take."""
+    def spend(self, records: int, stop: threading.Event) -> Iterator[None]:
+        """Wait as long as so many records take, and come up for air now and then."""
         if self._rate is not None:
             self._free = max(self._free, time.monotonic() - 1) + records / self._rate
-            stop.wait(max(0.0, self._free - time.monotonic()))
+            while (left := self._free - time.monotonic()) > 0 and not stop.wait(min(left, AIR)):
+                yield
 
 
 def unreachable(what: str, said: object, hint: str) -> SourceError:

@@ -11,28 +11,28 @@ import bz2
 import hashlib
 import lzma
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from mmap import mmap
 
+import numpy as np
 import pyarrow as pa
+from numba import int64, uint64
+from numpy.typing import NDArray
+
+from trackway.model.kernels import leaf
 
 MAGIC = b"Obj\x01"
 SYNC = 16
 """Bytes of the mark between blocks."""
 LONGEST_VARINT = 10
+WRONG = ("", "the last block is cut off", "a block without the mark at its end")
+Bytes = NDArray[np.uint8]
+Ints = NDArray[np.int64]
 
 
 class AvroError(ValueError):
     """Bytes that are no container, or end in the middle of one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """One block: where its records are written, and how many there are."""
-
-    records: int
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,38 +42,50 @@ class Container:
     schema: str
     """JSON."""
     compression: str
-    chunks: Sequence[Chunk]
+    records: Ints
+    """How many there are in each block."""
+    starts: Ints
+    """Where the records of each block are written, still packed."""
+    ends: Ints
     broken: str
     """What is wrong after the last block; empty when nothing is."""
 
 
 def container(schema: str, records: Sequence[bytes]) -> bytes:
     """Records of one schema, already written, as a container of blocks of one record each."""
+    return of_blocks(schema, [(1, record) for record in records])
+
+
+def of_blocks(schema: str, blocks: Iterable[tuple[int, bytes]]) -> bytes:
+    """Blocks of some records of one schema, already written, as a container that is not packed."""
     sync = hashlib.md5(schema.encode(), usedforsecurity=False).digest()
     parts = [MAGIC, varint(2)]
     for key, value in ((b"avro.schema", schema.encode()), (b"avro.codec", b"null")):
         parts += [varint(len(key)), key, varint(len(value)), value]
     parts += [varint(0), sync]
-    one = varint(1)
-    for record in records:
-        parts += [one, varint(len(record)), record, sync]
+    for records, data in blocks:
+        parts += [varint(records), varint(len(data)), data, sync]
     return b"".join(parts)
 
 
-def opened(body: bytes) -> Container:
+def opened(body: bytes | mmap) -> Container:
     """What a container holds. Raises AvroError when its header cannot be read."""
-    if not body.startswith(MAGIC):
+    if body[: len(MAGIC)] != MAGIC:
         raise AvroError("not an Avro container: it does not begin with Obj")
     at, told = _header(body, len(MAGIC))
     sync = body[at : at + SYNC]
     if len(sync) < SYNC:
         raise AvroError("an Avro container that ends in its header")
     schema = told.get("avro.schema", b"").decode("utf-8", "replace")
-    chunks, broken = _chunks(body, at + SYNC, sync)
-    return Container(schema, told.get("avro.codec", b"null").decode("ascii", "replace"), chunks, broken)
+    data, mark = np.frombuffer(body, np.uint8), np.frombuffer(sync, np.uint8)
+    count, wrong = _blocks(data, at + SYNC, mark, np.empty((3, 0), np.int64))
+    records, starts, ends = found = np.empty((3, count), np.int64)
+    _blocks(data, at + SYNC, mark, found)
+    return Container(schema, told.get("avro.codec", b"null").decode("ascii", "replace"), records, starts, ends,
+                     WRONG[wrong])  # fmt: skip
 
 
-def _header(body: bytes, at: int) -> tuple[int, dict[str, bytes]]:
+def _header(body: bytes | mmap, at: int) -> tuple[int, dict[str, bytes]]:
     told: dict[str, bytes] = {}
     while True:
         pairs, at = read_varint(body, at)
@@ -86,30 +98,43 @@ def _header(body: bytes, at: int) -> tuple[int, dict[str, bytes]]:
             told[key.decode("utf-8", "replace")], at = _bytes(body, at)
 
 
-def _bytes(body: bytes, at: int) -> tuple[bytes, int]:
+def _bytes(body: bytes | mmap, at: int) -> tuple[bytes, int]:
     length, at = read_varint(body, at)
     if length < 0 or at + length > len(body):
         raise AvroError("an Avro container that ends in its header")
     return body[at : at + length], at + length
 
 
-def _chunks(body: bytes, at: int, sync: bytes) -> tuple[list[Chunk], str]:
-    """The whole blocks, and what is wrong with what follows them."""
-    chunks: list[Chunk] = []
-    while at < len(body):
-        try:
-            records, start = read_varint(body, at)
-            length, start = read_varint(body, start)
-        except AvroError:
-            return chunks, "the last block is cut off"
-        end = start + length
-        if records < 0 or length < 0 or end + SYNC > len(body) or records > max(length, 1):
-            return chunks, "the last block is cut off"
-        if body[end : end + SYNC] != sync:
-            return chunks, "a block without the mark at its end"
-        chunks.append(Chunk(records, start, end))
-        at = end + SYNC
-    return chunks, ""
+@leaf
+def _blocks(data: Bytes, at: int, sync: Bytes, found: Ints) -> tuple[int, int]:
+    """Fills records, start and end of whole blocks, as many as have room; how many there are, and what is wrong after
+    them."""
+    count, size = 0, len(data)
+    while at < size:
+        records, at = _number(data, at)
+        length, at = _number(data, at) if at >= 0 else (0, -1)
+        if at < 0 or records < 0 or length < 0 or length > size - at - SYNC or records > max(length, 1):
+            return count, 1
+        for place in range(SYNC):
+            if data[at + length + place] != sync[place]:
+                return count, 2
+        if count < found.shape[1]:
+            found[0, count], found[1, count], found[2, count] = records, at, at + length
+        at += length + SYNC
+        count += 1
+    return count, 0
+
+
+@leaf
+def _number(data: Bytes, at: int) -> tuple[int, int]:
+    """As `read_varint`; the place is -1 at the end of the bytes."""
+    rest, shift = uint64(0), uint64(0)
+    for place in range(at, min(at + LONGEST_VARINT, len(data))):
+        rest |= uint64(data[place] & 0x7F) << shift
+        shift += uint64(7)
+        if data[place] < 0x80:
+            return int64(rest >> uint64(1)) ^ -int64(rest & uint64(1)), place + 1
+    return int64(0), -1
 
 
 def unpacked(data: bytes, compression: str, limit: int) -> bytes:
@@ -158,6 +183,8 @@ def _snappy(data: bytes, limit: int) -> bytes:
     return bytes(pa.decompress(data[:-4], decompressed_size=length, codec="snappy", asbytes=True))
 
 
+LARGEST = 256 << 20
+"""Bytes that one block of a file may unpack to."""
 UNPACKERS: dict[str, Callable[[bytes, int], bytes]] = {
     "deflate": _deflate, "bzip2": _bzip2, "xz": _xz, "zstandard": _zstandard, "snappy": _snappy,
 }  # fmt: skip
@@ -178,7 +205,7 @@ def varint(number: int) -> bytes:
     return bytes(out)
 
 
-def read_varint(data: bytes, at: int) -> tuple[int, int]:
+def read_varint(data: bytes | mmap, at: int) -> tuple[int, int]:
     """The number at a place, and the place after it. Raises AvroError at the end of the bytes."""
     rest = shift = 0
     for place in range(at, min(at + LONGEST_VARINT, len(data))):
@@ -187,11 +214,3 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
         if not data[place] & 0x80:
             return (rest >> 1) ^ -(rest & 1), place + 1
     raise AvroError("a number that does not end")
-
-
-def spans(found: Container) -> Iterator[tuple[int, Chunk]]:
-    """Each block with the number of records before it."""
-    before = 0
-    for chunk in found.chunks:
-        yield before, chunk
-        before += chunk.records

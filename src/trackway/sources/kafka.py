@@ -338,6 +338,8 @@ class Reader(Link):
         self._untold: dict[Partition, int] = {}
         self._schemas = source.schemas() if source.registry else None
         self._looked = 0.0
+        self._astray = False
+        """Whether a partition must be fetched from elsewhere than the consumer thinks."""
         try:
             self._look({_partition(key): int(value) for key, value in cursors.items()}, first=not cursors)
         except BaseException:
@@ -356,6 +358,8 @@ class Reader(Link):
                 self._next[at] = one.offset() + 1
             else:
                 self._odd(one, at)
+        if self._astray:
+            self._assign()
         self.raise_faults()
         messages = [message for some in by_partition.values() for message in some]
         cursors = {_cursor(at): str(self._next[at]) for at in by_partition}
@@ -408,29 +412,35 @@ class Reader(Link):
             said = f"{low - was:,} messages were deleted before they were read" if was < low else "it was made anew"
             log.warning("source %s: %s goes on at %d instead of %d: %s", self._name, _cursor(at), low, was, said)
             self._next[at], self._high[at] = low, high
-            self.consumer.seek(self._kafka.TopicPartition(*at, low))
+            self._astray = True
         elif not one.error().retriable():
             raise self.explained(one.error())
 
     def _lag(self) -> int:
         for at in self._next:
             _, high = self.consumer.get_watermark_offsets(self._kafka.TopicPartition(*at), cached=True)
-            self._high[at] = max(self._high[at], high)
+            self._high[at] = max(self._high.get(at, 0), high)
         return sum(max(0, self._high[at] - offset) for at, offset in self._next.items())
 
     def _look(self, known: Mapping[Partition, int], *, first: bool) -> None:
         """Take up what partitions there are, those that are new from where they begin."""
         there = [(topic, number) for topic, numbers in self.topics().items() for number in numbers]
-        for at in self._high.keys() - set(there):
+        gone = self._high.keys() - set(there)
+        for at in gone:
             del self._high[at], self._next[at]
         new = [at for at in there if at not in self._high]
         bounds = {at: self.bounds(at) for at in new}
         starts = self._starts([at for at in new if at not in known], bounds, first=first)
         for at in new:
             self._next[at], self._high[at] = known.get(at, starts.get(at, 0)), bounds[at][1]
-        if new:
-            self.consumer.assign([self._kafka.TopicPartition(*at, offset) for at, offset in self._next.items()])
+        if new or gone:
+            self._assign()
         self._looked = time.monotonic()
+
+    def _assign(self) -> None:
+        """Fetch from where each partition goes on; only between two batches, or messages would come twice."""
+        self.consumer.assign([self._kafka.TopicPartition(*at, offset) for at, offset in self._next.items()])
+        self._astray = False
 
     def _starts(
         self, new: list[Partition], bounds: Mapping[Partition, tuple[int, int]], *, first: bool

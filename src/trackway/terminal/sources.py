@@ -8,7 +8,6 @@ from contextlib import closing
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from trackway.errors import ConfigError, TrackwayError
 
@@ -61,6 +60,8 @@ def try_out(
 
 def _step(proof: dict[str, Any]) -> None:
     """One line for what worked; the record that was seen below it."""
+    from rich.text import Text
+
     from trackway.terminal.pictures.canvas import console, grid
 
     out = console()
@@ -78,6 +79,8 @@ def _step(proof: dict[str, Any]) -> None:
 
 
 def _table(found: list[dict[str, Any]]) -> None:
+    from rich.text import Text
+
     from trackway.terminal.pictures.canvas import console, grid
     from trackway.web.charts.scale import full
 
