@@ -108,7 +108,8 @@ class Link:
             raise MissingDriver("sources.nats needs the package 'nats'", hint="pip install 'trackway[nats]'") from error
         self._nats = nats
         self._source = source
-        self._said = ""
+        self._heard: dict[str, None] = {}
+        """What the connection complained of, each once."""
         self._loop = asyncio.new_event_loop()
         try:
             self.client = self.ask(self._connected())
@@ -128,14 +129,20 @@ class Link:
             given["user_credentials"] = source.credentials
         if source.ca:
             given["tls"] = ssl.create_default_context(cafile=source.ca)
-        return await self._nats.connect(
-            source.servers, name="trackway", allow_reconnect=False, connect_timeout=round(PATIENCE),
-            max_reconnect_attempts=1, error_cb=self._failed, **given,
-        )  # fmt: skip
+        client = self._nats.NATS()
+        try:
+            await client.connect(
+                source.servers, name="trackway", allow_reconnect=False, connect_timeout=round(PATIENCE),
+                max_reconnect_attempts=1, error_cb=self._failed, **given,
+            )  # fmt: skip
+        except BaseException:
+            await client.close()
+            raise
+        return client
 
     async def _failed(self, error: Exception) -> None:
         """What the connection complains of is raised by whoever waits for it."""
-        self._said = str(error) or type(error).__name__
+        self._heard[str(error) or type(error).__name__] = None
 
     @property
     def version(self) -> str:
@@ -157,7 +164,7 @@ class Link:
                 f"JetStream refuses: {error.description}", hint="check `stream` and `subjects`"
             ) from error
         except (errors.Error, OSError) as error:
-            said = self._said or str(error) or type(error).__name__
+            said = "; ".join(dict.fromkeys((*self._heard, str(error) or type(error).__name__)))
             if "authorization" in said.lower() or "authentication" in said.lower():
                 raise SourceError(
                     f"NATS does not let us in: {said}", hint="check user, token or credentials"
@@ -248,7 +255,7 @@ class Reader(Link):
         try:
             await self.streams.delete_consumer(stream, config.durable_name)
         except self._nats.js.errors.NotFoundError:
-            self._said = ""
+            self._heard.clear()
         await self.streams.add_consumer(stream, config)
         return await self.streams.pull_subscribe_bind(config.durable_name, stream)
 
@@ -270,7 +277,7 @@ class Reader(Link):
         if self._fetched:
             self._lag = int(self._fetched[-1].metadata.num_pending)
         elif not self.client.is_connected:
-            raise unreachable(", ".join(self._source.servers), self._said or "gone", "is it running?")
+            raise unreachable(", ".join(self._source.servers), "; ".join(self._heard) or "gone", "is it running?")
         else:
             self._lag = 0
         payloads = self._source.packed(self._name, messages, {self._source.stream: str(self._last)})
