@@ -7,10 +7,6 @@
     codec = "avro"
     registry = "http://127.0.0.1:8081"
 
-    [sources.exports]
-    type = "file"
-    paths = ["exports/*.avro"]
-
 Fields are named as the members of JSON objects are (`json`), a record in a record dotted: `event`, `time`, `event_id`,
 `user_id` and `anonymous_id` are the envelope, everything else is a property. Timestamps, dates and UUIDs are read as
 such, decimals as text, bytes as UTF-8 or else in hexadecimal. A record that is not of the schema is refused; in a file
@@ -30,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trackway.errors import MissingDriver, PayloadError
-from trackway.model.avro import LARGEST, AvroError, container, opened, unpacked
+from trackway.model.avro import AvroError, container, opened, unpacked
 from trackway.model.cells import Path
 from trackway.model.dialect import together
 from trackway.model.documents import Records, Split, property_name, tabulate
@@ -39,6 +35,8 @@ from trackway.model.schema import ENVELOPE, Kind, Schema
 from trackway.plan.component import Codec
 
 TOLD: dict[str, Kind] = {name: ENVELOPE[name] for name in ("event", "time", "event_id", "user_id", "anonymous_id")}
+LARGEST = 256 << 20
+"""Bytes that one block of a file may unpack to."""
 FAULTS = (
     ValueError, TypeError, LookupError, EOFError, ArithmeticError, AttributeError, AssertionError, RecursionError,
     MemoryError,

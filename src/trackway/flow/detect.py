@@ -15,15 +15,12 @@ from pathlib import Path
 
 from trackway.errors import TrackwayError
 from trackway.flow.streams import Stream, open_file
-from trackway.model.avro import MAGIC
 from trackway.plan import registry
 from trackway.plan.component import Codec
 
 SAMPLE = 64 * 1024
 """Bytes looked at, after unpacking."""
 DELIMITERS = ",\t;|"
-WHOLE = ("parquet", "avro")
-"""Forms of files that are no text, and are read once they are finished."""
 LOOKED_AT = 200
 """Lines."""
 ENOUGH = 0.5
@@ -59,9 +56,6 @@ def detect(
     with open_file(path) as file:
         if file.read(4) == b"PAR1" and codec in {"auto", "parquet"}:
             return Detected("parquet", "parquet")
-        file.seek(0)
-        if file.read(4) == MAGIC and codec in {"auto", "avro"}:
-            return Detected("avro", "avro")
         file.seek(0)
         stream = Stream(file, encoding)
         sample = b""

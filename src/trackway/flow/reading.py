@@ -1,4 +1,4 @@
-"""Reading one file: text, Parquet or Avro, from its beginning or from where reading stopped, in pieces for the journal.
+"""Reading one file: text or Parquet, from its beginning or from where reading stopped, in pieces for the journal.
 
 Where reading stopped is a mark: how far, and a hash of all that was read. A file is known again by its
 content up to the mark, whatever its name is now and however it was packed since; a mark is never trusted
@@ -12,7 +12,6 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -23,11 +22,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from trackway.flow.detect import Detected
-from trackway.flow.origin import HEADER, write_origin
 from trackway.flow.records import Bad, Cut, Cutter, Elements, Entries, Headed, Lines, Rows
 from trackway.flow.spans import Copies, as_array, line_spans
 from trackway.flow.streams import Stream, open_file
-from trackway.model.avro import LARGEST, AvroError, Container, of_blocks, opened, unpacked
 from trackway.model.event import Reason
 
 HEAD = 4096
@@ -110,8 +107,6 @@ def open_reading(path: Path, found: Detected, *, encoding: str, block: int, limi
     """The reading of a file of a known format. Raises TrackwayError when it cannot be opened."""
     if found.form == "parquet":
         return Slices(path)
-    if found.form == "avro":
-        return Containers(path, block)
     return Text(open_file(path), found, encoding=encoding, block=block, limit=limit)
 
 
@@ -265,91 +260,6 @@ class Slices:
 
     def _mark(self, row: int) -> Mark:
         return Mark(row, self._total, digest(self._head), len(self._head))
-
-
-class Containers:
-    """A container file of Avro, some blocks at a time, each piece a container that is not packed.
-
-    A record is known by its number in the file, since where it ends only its codec can tell.
-    """
-
-    def __init__(self, path: Path, block: int) -> None:
-        self._path, self._size, self._skip, self._block = path, path.stat().st_size, 0, block
-        self.mark = Mark()
-        self.consumed = 0
-        with open_file(path) as file:
-            self._head = file.read(HEAD)
-            file.seek(-min(HEAD, self._size), os.SEEK_END)
-            self._total = int.from_bytes(
-                hashlib.md5(self._head + file.read(), usedforsecurity=False).digest()[:8], "little"
-            )
-
-    def close(self) -> None:
-        """Nothing is held between two pieces."""
-
-    def skim(self, mark: Mark) -> bool:
-        """Goes on after the blocks of the mark, when head and foot of the file are the same."""
-        self._skip = mark.until
-        return mark.total == self._total
-
-    def pieces(self, *, final: bool) -> Iterator[Piece]:  # noqa: ARG002 - such a file is always finished
-        """All records from the mark on."""
-        with open_file(self._path) as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-            try:
-                found = opened(data)
-            except AvroError as error:
-                yield self._piece("", Part([Bad(0, self._head, Reason.TRUNCATED, str(error))]), 1, last=True)
-                return
-            yield from self._of(found, data)
-
-    def _of(self, found: Container, data: mmap) -> Iterator[Piece]:
-        """The pieces of a container that is not damaged in its header."""
-        after = np.cumsum(found.records).tolist()
-        part = Part()
-        for records, start, end, until in zip(
-            found.records.tolist(), found.starts.tolist(), found.ends.tolist(), after, strict=True
-        ):
-            if until <= self._skip:
-                continue
-            part.add(data[start:end], found.compression, records, until)
-            last = until == after[-1]
-            if last and found.broken:
-                part.bad.append(Bad(until, b"", Reason.TRUNCATED, found.broken))
-            if last or part.size >= self._block:
-                self.consumed = self._size if last else end
-                yield self._piece(found.schema, part, until, last=last)
-                part = Part()
-        if not after and found.broken:
-            yield self._piece("", Part([Bad(0, self._head, Reason.TRUNCATED, found.broken)]), 1, last=True)
-
-    def _piece(self, schema: str, part: Part, until: int, *, last: bool) -> Piece:
-        self.mark = Mark(until, self._total, digest(self._head), len(self._head))
-        told = {HEADER: write_origin(f"{self._total:016x}", part.places, [])} if part.places else {}
-        body, copies = of_blocks(schema, part.blocks), np.zeros(len(part.places), dtype=np.uint32)
-        first = part.places[0] if part.places else 0
-        return Piece(body, len(part.places), copies, first, self.mark, part.bad, told, last)
-
-
-@dataclass
-class Part:
-    """Blocks of a container, gathered for one piece."""
-
-    bad: list[Bad] = field(default_factory=list)
-    blocks: list[tuple[int, bytes]] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)
-    """The number in the file of every record."""
-    size: int = 0
-
-    def add(self, data: bytes, compression: str, records: int, until: int) -> None:
-        """A block that ends with record `until` - 1; one that cannot be unpacked becomes as many refusals."""
-        try:
-            plain = unpacked(data, compression, LARGEST)
-        except AvroError as error:
-            self.bad += [Bad(until - records, b"", Reason.UNREADABLE, str(error))] * records
-            return
-        self.blocks.append((records, plain))
-        self.places += range(until - records, until)
-        self.size += len(plain)
 
 
 def rows_as_json(batch: pa.RecordBatch | pa.Table) -> list[bytes]:

@@ -11,9 +11,8 @@ import bz2
 import hashlib
 import lzma
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from mmap import mmap
 
 import numpy as np
 import pyarrow as pa
@@ -53,39 +52,34 @@ class Container:
 
 def container(schema: str, records: Sequence[bytes]) -> bytes:
     """Records of one schema, already written, as a container of blocks of one record each."""
-    return of_blocks(schema, [(1, record) for record in records])
-
-
-def of_blocks(schema: str, blocks: Iterable[tuple[int, bytes]]) -> bytes:
-    """Blocks of some records of one schema, already written, as a container that is not packed."""
     sync = hashlib.md5(schema.encode(), usedforsecurity=False).digest()
     parts = [MAGIC, varint(2)]
     for key, value in ((b"avro.schema", schema.encode()), (b"avro.codec", b"null")):
         parts += [varint(len(key)), key, varint(len(value)), value]
     parts += [varint(0), sync]
-    for records, data in blocks:
-        parts += [varint(records), varint(len(data)), data, sync]
+    one = varint(1)
+    for record in records:
+        parts += [one, varint(len(record)), record, sync]
     return b"".join(parts)
 
 
-def opened(body: bytes | mmap) -> Container:
+def opened(body: bytes) -> Container:
     """What a container holds. Raises AvroError when its header cannot be read."""
-    if body[: len(MAGIC)] != MAGIC:
+    if not body.startswith(MAGIC):
         raise AvroError("not an Avro container: it does not begin with Obj")
     at, told = _header(body, len(MAGIC))
     sync = body[at : at + SYNC]
     if len(sync) < SYNC:
         raise AvroError("an Avro container that ends in its header")
     schema = told.get("avro.schema", b"").decode("utf-8", "replace")
-    data, mark = np.frombuffer(body, np.uint8), np.frombuffer(sync, np.uint8)
-    count, wrong = _blocks(data, at + SYNC, mark, np.empty((3, 0), np.int64))
-    records, starts, ends = found = np.empty((3, count), np.int64)
-    _blocks(data, at + SYNC, mark, found)
+    found = np.empty((3, (len(body) - at) // (SYNC + 2) + 1), np.int64)
+    count, wrong = _blocks(np.frombuffer(body, np.uint8), at + SYNC, np.frombuffer(sync, np.uint8), found)
+    records, starts, ends = found[:, :count].copy()
     return Container(schema, told.get("avro.codec", b"null").decode("ascii", "replace"), records, starts, ends,
                      WRONG[wrong])  # fmt: skip
 
 
-def _header(body: bytes | mmap, at: int) -> tuple[int, dict[str, bytes]]:
+def _header(body: bytes, at: int) -> tuple[int, dict[str, bytes]]:
     told: dict[str, bytes] = {}
     while True:
         pairs, at = read_varint(body, at)
@@ -98,7 +92,7 @@ def _header(body: bytes | mmap, at: int) -> tuple[int, dict[str, bytes]]:
             told[key.decode("utf-8", "replace")], at = _bytes(body, at)
 
 
-def _bytes(body: bytes | mmap, at: int) -> tuple[bytes, int]:
+def _bytes(body: bytes, at: int) -> tuple[bytes, int]:
     length, at = read_varint(body, at)
     if length < 0 or at + length > len(body):
         raise AvroError("an Avro container that ends in its header")
@@ -107,8 +101,7 @@ def _bytes(body: bytes | mmap, at: int) -> tuple[bytes, int]:
 
 @leaf
 def _blocks(data: Bytes, at: int, sync: Bytes, found: Ints) -> tuple[int, int]:
-    """Fills records, start and end of whole blocks, as many as have room; how many there are, and what is wrong after
-    them."""
+    """Fills records, start and end of every whole block; how many there are, and what is wrong after them."""
     count, size = 0, len(data)
     while at < size:
         records, at = _number(data, at)
@@ -118,8 +111,7 @@ def _blocks(data: Bytes, at: int, sync: Bytes, found: Ints) -> tuple[int, int]:
         for place in range(SYNC):
             if data[at + length + place] != sync[place]:
                 return count, 2
-        if count < found.shape[1]:
-            found[0, count], found[1, count], found[2, count] = records, at, at + length
+        found[0, count], found[1, count], found[2, count] = records, at, at + length
         at += length + SYNC
         count += 1
     return count, 0
@@ -183,8 +175,6 @@ def _snappy(data: bytes, limit: int) -> bytes:
     return bytes(pa.decompress(data[:-4], decompressed_size=length, codec="snappy", asbytes=True))
 
 
-LARGEST = 256 << 20
-"""Bytes that one block of a file may unpack to."""
 UNPACKERS: dict[str, Callable[[bytes, int], bytes]] = {
     "deflate": _deflate, "bzip2": _bzip2, "xz": _xz, "zstandard": _zstandard, "snappy": _snappy,
 }  # fmt: skip
@@ -205,7 +195,7 @@ def varint(number: int) -> bytes:
     return bytes(out)
 
 
-def read_varint(data: bytes | mmap, at: int) -> tuple[int, int]:
+def read_varint(data: bytes, at: int) -> tuple[int, int]:
     """The number at a place, and the place after it. Raises AvroError at the end of the bytes."""
     rest = shift = 0
     for place in range(at, min(at + LONGEST_VARINT, len(data))):
