@@ -1,5 +1,9 @@
 """Avro: files of records with their schema, and messages of Kafka with theirs in a registry.
 
+    [sources.exports]
+    type = "file"
+    paths = ["exports/*.avro"]
+
     [sources.orders]
     type = "kafka"
     brokers = ["127.0.0.1:9092"]
@@ -17,14 +21,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 import pyarrow as pa
 
-from trackway.errors import MissingDriver, PayloadError
+from trackway.errors import PayloadError
+from trackway.flow.containers import FAULTS, LARGEST, parsed
 from trackway.model.avro import AvroError, Chunk, Container, container, opened, spans, unpacked
 from trackway.model.cells import Path
 from trackway.model.dialect import together
@@ -34,13 +39,6 @@ from trackway.model.schema import ENVELOPE, Kind, Schema
 from trackway.plan.component import Codec
 
 TOLD: dict[str, Kind] = {name: ENVELOPE[name] for name in ("event", "time", "event_id", "user_id", "anonymous_id")}
-LARGEST = 256 << 20
-"""Bytes that one block of a file may unpack to."""
-FAULTS = (
-    ValueError, TypeError, LookupError, EOFError, ArithmeticError, AttributeError, AssertionError, RecursionError,
-    MemoryError,
-)  # fmt: skip
-"""What reading bytes that are not of a schema raises."""
 
 
 class Row(NamedTuple):
@@ -64,7 +62,7 @@ class Avro(Codec):
 
     def check(self, headers: Mapping[str, str]) -> None:  # noqa: ARG002
         """Raises MissingDriver where nothing could be read."""
-        _parsed('"null"')
+        parsed('"null"')
 
     def count(self, body: bytes, headers: Mapping[str, str]) -> int:  # noqa: ARG002
         """The records of all blocks, and what is left when the end is missing. Raises PayloadError for no container."""
@@ -119,7 +117,7 @@ def _chunk(body: bytes, chunk: Chunk, found: Container) -> list[Row]:
     data = body[chunk.start : chunk.end]
     wrong = ""
     try:
-        schema, read = _parsed(found.schema)
+        schema, read = parsed(found.schema)
         stream = io.BytesIO(unpacked(data, found.compression, LARGEST))
         at = 0
         while len(rows) < chunk.records:
@@ -136,45 +134,6 @@ def _chunk(body: bytes, chunk: Chunk, found: Container) -> list[Row]:
     if chunk.records == 1:
         return [Row(data, b"{}", wrong)]
     return rows + [Row(b"", b"{}", wrong)] * (chunk.records - len(rows))
-
-
-@cache
-def _parsed(schema: str) -> tuple[Any, Any]:
-    """The schema as the reader wants it, and the reader. Raises what fastavro raises, and MissingDriver."""
-    try:
-        import fastavro
-    except ModuleNotFoundError as error:
-        raise MissingDriver(
-            "the codec avro needs the package 'fastavro'", hint="pip install 'trackway[avro]'"
-        ) from error
-    try:
-        told = orjson.loads(schema)
-        _without_traps(told, {})
-        return fastavro.parse_schema(told), fastavro.schemaless_reader
-    except fastavro.schema.SchemaParseException as error:
-        raise ValueError(f"a schema that cannot be read: {error}") from error
-
-
-def _without_traps(schema: Any, named: dict[str, bool]) -> bool:
-    """Whether a value of a schema may take no bytes. Raises ValueError for lists of such values: a few bytes could
-    then stand for a number of them that fits in no memory.
-    """
-    if isinstance(schema, str) or schema is None:
-        return schema == "null" or named.get(str(schema), False)
-    if isinstance(schema, list):
-        for one in schema:
-            _without_traps(one, named)
-        return False
-    kind = schema.get("type")
-    if kind in ("array", "map"):
-        if _without_traps(schema.get("items" if kind == "array" else "values"), named) and kind == "array":
-            raise ValueError("lists of values without bytes are not read")
-        return False
-    if kind in ("record", "error"):
-        full = [field for field in schema["fields"] if not _without_traps(field["type"], named)]
-        named[str(schema.get("name"))] = not full
-        return not full
-    return not schema.get("size") if kind == "fixed" else _without_traps(kind, named)
 
 
 def _plain(value: Any) -> Any:

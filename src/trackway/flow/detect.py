@@ -20,6 +20,8 @@ from trackway.plan.component import Codec
 
 SAMPLE = 64 * 1024
 """Bytes looked at, after unpacking."""
+WHOLE = {b"PAR1": "parquet", b"Obj\x01": "avro"}
+"""How files begin that are no text, and their codec."""
 LOOKED_AT = 200
 """Lines."""
 ENOUGH = 0.5
@@ -33,7 +35,7 @@ class Detected:
     codec: str
     """A codec, or empty when there is nothing in the file yet."""
     form: str = "lines"
-    """How records follow one another: `lines`, `rows` (CSV), `elements` (of a JSON array), `parquet` …"""
+    """How records follow one another: `lines`, `rows` (CSV), `elements` (of a JSON array), `parquet`, `avro` …"""
     compression: str = "none"
     encoding: str = "utf-8"
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -52,8 +54,9 @@ def detect(  # noqa: PLR0913
     Raises TrackwayError when the file cannot be read or its format cannot be told.
     """
     with open_file(path) as file:
-        if file.read(4) == b"PAR1" and codec in {"auto", "parquet"}:
-            return Detected("parquet", "parquet")
+        name = WHOLE.get(file.read(4))
+        if name is not None and codec in {"auto", name}:
+            return Detected(name, name)
         file.seek(0)
         stream = Stream(file, encoding)
         sample, much = b"", SAMPLE if codec == "auto" else _codec(codec).sample

@@ -45,6 +45,8 @@ class Container:
     chunks: Sequence[Chunk]
     broken: str
     """What is wrong after the last block; empty when nothing is."""
+    at: int = 0
+    """Where the first block begins."""
 
 
 def container(schema: str, records: Sequence[bytes]) -> bytes:
@@ -60,7 +62,7 @@ def container(schema: str, records: Sequence[bytes]) -> bytes:
     return b"".join(parts)
 
 
-def opened(body: bytes) -> Container:
+def opened(body: bytes, *, header_only: bool = False) -> Container:
     """What a container holds. Raises AvroError when its header cannot be read."""
     if not body.startswith(MAGIC):
         raise AvroError("not an Avro container: it does not begin with Obj")
@@ -69,8 +71,8 @@ def opened(body: bytes) -> Container:
     if len(sync) < SYNC:
         raise AvroError("an Avro container that ends in its header")
     schema = told.get("avro.schema", b"").decode("utf-8", "replace")
-    chunks, broken = _chunks(body, at + SYNC, sync)
-    return Container(schema, told.get("avro.codec", b"null").decode("ascii", "replace"), chunks, broken)
+    chunks, broken = ([], "") if header_only else _chunks(body, at + SYNC, sync)
+    return Container(schema, told.get("avro.codec", b"null").decode("ascii", "replace"), chunks, broken, at + SYNC)
 
 
 def _header(body: bytes, at: int) -> tuple[int, dict[str, bytes]]:

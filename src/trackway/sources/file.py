@@ -11,7 +11,7 @@
     columns = { time = "Created", user_id = "Contact ID" }
 
 Plain or packed with gzip, bzip2 or Zstandard, known by their first bytes; formats are found by themselves
-(`codec = "auto"`): access logs, NDJSON, JSON arrays, CSV and TSV, Parquet. A file is known by its content,
+(`codec = "auto"`): access logs, NDJSON, JSON arrays, CSV and TSV, Parquet, Avro. A file is known by its content,
 not by its name: after a rotation, whether by renaming, by copying and truncating, or by packing, only what
 was not read yet is read. The last line waits until it is whole when following, and counts as it is otherwise.
 """
@@ -33,7 +33,8 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from trackway.errors import TrackwayError, suggest
-from trackway.flow.detect import Detected, detect
+from trackway.flow.containers import Containers
+from trackway.flow.detect import WHOLE, Detected, detect
 from trackway.flow.reading import Mark, Piece, Reading, digest, head_of, open_reading, stat_of
 from trackway.flow.sheet import Sheet
 from trackway.flow.spans import write_copies
@@ -271,7 +272,7 @@ class File(Source):
         found = detect(path, self.codec, self.encoding, growing=self.follow, told=self._told(), sheet=self.sheet)
         if not found.codec or (self.follow and _packed(found) and time.time() - path.stat().st_mtime < SETTLED):
             return None
-        head = head_of(path, self._as(found), plain=found.form == "parquet")
+        head = head_of(path, self._as(found), plain=found.form in WHOLE.values())
         for key, mark in self._candidates(state, head, inode):
             reading = self._reading(path, found)
             if reading.skim(mark):
@@ -286,6 +287,8 @@ class File(Source):
 
     def _reading(self, path: Path, found: Detected) -> Reading:
         limit, block = self.max_line.bytes, self.block.bytes
+        if found.form == "avro":
+            return Containers(path, block=block, limit=limit)
         return open_reading(path, found, encoding=self._as(found), block=block, limit=limit)
 
     def _as(self, found: Detected) -> str:
@@ -337,7 +340,7 @@ def _finished(followed: Followed) -> tuple[int, int, int]:
 
 
 def _packed(found: Detected) -> bool:
-    return found.compression != "none" or found.form == "parquet"
+    return found.compression != "none" or found.form in WHOLE.values()
 
 
 def _gone(path: Path, inode: int) -> bool:
