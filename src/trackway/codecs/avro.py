@@ -11,6 +11,8 @@
     codec = "avro"
     registry = "http://127.0.0.1:8081"
 
+Over HTTP whole container files are sent to `/v1/avro`, with the key as for `json`.
+
 Fields are named as the members of JSON objects are (`json`), a record in a record dotted: `event`, `time`, `event_id`,
 `user_id` and `anonymous_id` are the envelope, everything else is a property. Timestamps, dates and UUIDs are read as
 such, decimals as text, bytes as UTF-8 or else in hexadecimal. A record that is not of the schema is refused; in a file
@@ -22,23 +24,27 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import orjson
 import pyarrow as pa
 
 from trackway.errors import PayloadError
-from trackway.flow.containers import FAULTS, LARGEST, parsed
+from trackway.flow.containers import FAULTS, LARGEST, parsed, separated
 from trackway.model.avro import AvroError, Chunk, Container, container, opened, spans, unpacked
 from trackway.model.cells import Path
 from trackway.model.dialect import together
 from trackway.model.documents import Records, Split, property_name, tabulate
 from trackway.model.event import Block, Reason
 from trackway.model.schema import ENVELOPE, Kind, Schema
-from trackway.plan.component import Codec
+from trackway.plan.component import Codec, Reply, Request, Taken
 
 TOLD: dict[str, Kind] = {name: ENVELOPE[name] for name in ("event", "time", "event_id", "user_id", "anonymous_id")}
+
+
+MOST = 64 << 20
+"""Bytes that a request may unpack to."""
 
 
 class Row(NamedTuple):
@@ -51,6 +57,28 @@ class Row(NamedTuple):
 
 class Avro(Codec):
     """Records to events."""
+
+    routes: ClassVar[tuple[str, ...]] = ("/v1/avro",)
+
+    def key(self, request: Request) -> str | None:
+        """A bearer token, the user name of Basic authentication, or `?key=` where no header can be set."""
+        user = request.authorization("basic")
+        if user is not None:
+            return user.partition(":")[0]
+        return request.authorization("bearer") or request.query.get("key")
+
+    def take(self, request: Request) -> Taken:
+        """A container, unpacked. Raises PayloadError for one of which a part cannot be read: send it again."""
+        try:
+            body = separated(request.body, MOST)
+        except AvroError as error:
+            raise PayloadError(str(error), hint="send a whole container file of Avro") from error
+        records = self.count(body, {}) if body else 0
+        return Taken(body, records, {"path": request.path}, self.reply(records))
+
+    def reply(self, records: int) -> Reply:
+        """How many events were kept."""
+        return Reply(200, orjson.dumps({"ok": True, "received": records}))
 
     def in_line(self, record: bytes) -> bool:
         """Every record that has bytes."""

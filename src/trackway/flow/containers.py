@@ -10,8 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import orjson
@@ -20,7 +19,6 @@ from trackway.errors import MissingDriver
 from trackway.flow.reading import HEAD, Mark, Piece, digest
 from trackway.flow.records import Bad
 from trackway.flow.spans import Copies, as_array
-from trackway.flow.streams import open_file
 from trackway.model.avro import SYNC, AvroError, container, opened, read_varint, unpacked
 from trackway.model.event import Reason
 
@@ -38,9 +36,9 @@ FAULTS = (
 class Containers:
     """One Avro file, as a `flow.reading.Reading`."""
 
-    def __init__(self, path: Path, *, block: int, limit: int) -> None:
+    def __init__(self, file: BinaryIO, *, block: int, limit: int) -> None:
         """`block` is how many bytes a piece holds, about; `limit` the largest record."""
-        self._file = open_file(path)
+        self._file = file
         self._block, self._limit = block, limit
         self._buffer = b""
         self._head = self._file.read(HEAD)
@@ -164,6 +162,19 @@ class Containers:
         why = f"longer than {self._limit:,} bytes"
         bad += [Bad(self.consumed, record[: self._limit], Reason.TOO_LARGE, why) for record in large]
         return [record for record in found if 0 < len(record) <= self._limit]
+
+
+def separated(body: bytes, limit: int) -> bytes:
+    """A container with every record in a block of its own, not packed. Raises AvroError when a part of it cannot be
+    read, or when it unpacks to more than a limit."""
+    whole = b""
+    for piece in Containers(io.BytesIO(body), block=READ, limit=limit).pieces(final=True):
+        if piece.bad:
+            raise AvroError(piece.bad[0].detail)
+        whole = piece.body if not whole else whole + piece.body[opened(piece.body, header_only=True).at :]
+        if len(whole) > limit:
+            raise AvroError(f"more than {limit:,} bytes when unpacked")
+    return whole
 
 
 @cache

@@ -288,7 +288,7 @@ class File(Source):
     def _reading(self, path: Path, found: Detected) -> Reading:
         limit, block = self.max_line.bytes, self.block.bytes
         if found.form == "avro":
-            return Containers(path, block=block, limit=limit)
+            return Containers(open_file(path), block=block, limit=limit)
         return open_reading(path, found, encoding=self._as(found), block=block, limit=limit)
 
     def _as(self, found: Detected) -> str:
