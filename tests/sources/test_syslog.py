@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from collecting import self_signed
 from houses import House
+from servers import send, served
 from syslogging import free_port, listening, program, received, rsyslog, syslog_ng, tell, wait_until
 from trackway.errors import ConfigError, StorageError
 from trackway.flow.framing import Stream
@@ -306,6 +307,31 @@ def test_messages_may_be_of_another_kind_of_lines(house):
     house.run()
     assert {(row["path"], row["user"]) for row in house.events("path", '"user"')} == {("/shop", "ann")}
     assert house.bins("machines")["stored"] == 3
+
+
+def test_the_access_log_that_nginx_sends_is_read_as_one(house, tmp_path):
+    port, web = free_port(), free_port()
+    binary = program("nginx", "apt-get install nginx-light")
+    temporary = "".join(
+        f"{kind}_temp_path {tmp_path};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (tmp_path / "nginx.conf").write_text(
+        f"user root; daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{}}\n"
+        f"http {{ {temporary} access_log syslog:server=127.0.0.1:{port} combined;\n"
+        f" server {{ listen 127.0.0.1:{web}; root {tmp_path}; }} }}\n"
+    )
+    with (
+        listening(house, port, codec="access_log"),
+        served([binary, "-c", str(tmp_path / "nginx.conf"), "-e", str(tmp_path / "error.log")], web),
+    ):
+        for number in range(3):
+            send(web, b"GET /shop?page=%d HTTP/1.0\r\nUser-Agent: curl/8\r\n\r\n" % number)
+        wait_until(lambda: received(house) >= 3)
+    house.run()
+    rows = house.events("path", "query", "status", "user_agent", order="query")
+    assert [(row["path"], row["query"], row["status"]) for row in rows if row["user_agent"]] == [
+        ("/shop", f"page={number}", 404) for number in range(3)
+    ]
 
 
 def test_json_may_come_as_lines(house):
