@@ -29,8 +29,11 @@ the rows around it go through.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import orjson
@@ -39,6 +42,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from trackway.flow.detect import detect_text
+from trackway.flow.lines import is_utf8
 from trackway.flow.rows import body_rows, marks, split
 from trackway.flow.sheet import Style, names_of
 from trackway.flow.spans import Bytes, Ints, as_array, gather
@@ -63,9 +67,10 @@ class Csv(Codec):
 
     def decode(self, blocks: Sequence[Block], known: Schema) -> pa.Table:
         """One row a row."""
-        tables = [_table(block, known.properties) for block in blocks]
-        if not tables:
+        if not blocks:
             return DECODED.empty_table()
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            tables = list(pool.map(partial(_table, known=known.properties), blocks))
         return shape(pa.concat_tables(tables, promote_options="default"), known.properties)
 
 
@@ -90,8 +95,8 @@ def _table(block: Block, known: Mapping[str, Kind]) -> pa.Table:
     spans = np.empty((len(names), 2, len(starts)), dtype=np.int64)
     counts = np.empty(len(starts), dtype=np.int64)
     odd, quoted = split(data, starts, ends, marks(style), spans, counts)
-    reasons, details = _refusals(block.body, starts, ends, counts, len(names))
-    bad = np.array([reason is not None for reason in reasons], dtype=bool)
+    refused = _refusals(block.body, starts, ends, counts, len(names))
+    bad = list(refused)
     spans[:, 1, bad] = -1
     odd[:, bad] = False
     nulls = pa.array(orjson.loads(headers.get("null", "[]")), pa.string())
@@ -102,8 +107,8 @@ def _table(block: Block, known: Mapping[str, Kind]) -> pa.Table:
         "block": pa.array(np.full(len(starts), block.seq)),
         "row": pa.array(np.arange(len(starts))),
         "raw": gather(data, starts, ends - starts),
-        "reason": pa.array(reasons, pa.string()),
-        "detail": pa.array(details, pa.string()),
+        "reason": _column(refused, len(starts), 0),
+        "detail": _column(refused, len(starts), 1),
     }
     comma = headers.get("decimal") == ","
     for index, name in enumerate(place(names, orjson.loads(block.headers.get("columns", "{}")))):
@@ -132,23 +137,26 @@ def _with_points(texts: pa.Array) -> pa.Array:
     return pc.replace_substring(pc.replace_substring(texts, ".", ""), ",", ".")
 
 
-def _refusals(
-    body: bytes, starts: Ints, ends: Ints, counts: Ints, width: int
-) -> tuple[list[str | None], list[str | None]]:
-    reasons: list[str | None] = [None] * len(starts)
-    details: list[str | None] = [None] * len(starts)
+def _refusals(body: bytes, starts: Ints, ends: Ints, counts: Ints, width: int) -> dict[int, tuple[str, str]]:
+    """Reason and detail of the rows that cannot be read."""
+    found: dict[int, tuple[str, str]] = {}
     for row in np.flatnonzero(counts != width).tolist():
-        reasons[row] = Reason.UNREADABLE.value
-        details[row] = "a stray quote" if counts[row] < 0 else f"{counts[row]} fields, the header has {width}"
-    try:
-        body.decode()
-    except UnicodeDecodeError:
+        why = "a stray quote" if counts[row] < 0 else f"{counts[row]} fields, the header has {width}"
+        found[row] = Reason.UNREADABLE.value, why
+    if not is_utf8(body):
         for row, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
-            try:
-                body[start:end].decode()
-            except UnicodeDecodeError:
-                reasons[row], details[row] = Reason.ENCODING.value, "bytes that are not UTF-8"
-    return reasons, details
+            if not is_utf8(body[start:end]):
+                found[row] = Reason.ENCODING.value, "bytes that are not UTF-8"
+    return found
+
+
+def _column(found: Mapping[int, tuple[str, str]], rows: int, place: int) -> pa.Array:
+    """The reasons (0) or details (1) of all rows."""
+    if not found:
+        return pa.nulls(rows, pa.string())
+    which = np.full(rows, -1)
+    which[list(found)] = np.arange(len(found))
+    return pa.array([told[place] for told in found.values()], pa.string()).take(pa.array(which, mask=which < 0))
 
 
 def _plain(body: bytes, spans: Ints, odd: NDArray[np.bool_], style: Style) -> Bytes:
