@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokers import tansu
+from collecting import send, serving, stored
 from pulling import Puller
 from trackway.codecs.avro import Avro
 from trackway.errors import PayloadError, SourceError
@@ -240,3 +241,39 @@ def test_a_registry_that_is_down_or_refuses_stops_the_source_not_the_messages(sh
     registry.broken = False
     found = list(component("sources", options, "sources.o").prove("orders"))
     assert found[-1].payload is not None
+
+
+def test_bare_records_are_read_with_a_schema_from_a_file(tmp_path):
+    server = tansu(tmp_path)
+    address = f"127.0.0.1:{server.port}"
+    admin = AdminClient({"bootstrap.servers": address})
+    admin.create_topics([NewTopic("orders", 1, 1)])["orders"].result(10)
+    producer = kafka.Producer({"bootstrap.servers": address})
+    for body in (*written(ORDER, *(order(n) for n in range(20))), b"\xff"):
+        producer.produce("orders", body)
+    assert producer.flush(10) == 0
+    (tmp_path / "order.avsc").write_text(json.dumps(ORDER))
+    puller = Puller(
+        tmp_path, type="kafka", brokers=[address], topics=["orders"], follow=False, codec="avro",
+        schema_file=str(tmp_path / "order.avsc"),
+    )  # fmt: skip
+    puller.pull()
+    assert puller.bins() == {"received": 21, "stored": 20, "refused": 1}
+    server.stop()
+
+
+@pytest.mark.parametrize("packing", ["null", "deflate"])
+def test_a_file_may_be_sent_over_http(tmp_path, packing):
+    out = io.BytesIO()
+    plain = {**ORDER, "fields": [field for field in ORDER["fields"] if field["name"] != "key"]}
+    fastavro.writer(out, plain, [order(n % 25) for n in range(50)], codec=packing, sync_interval=300)
+    with serving(tmp_path, "avro") as served_:
+        headers = {"Authorization": "Bearer wk"}
+        assert send(served_, "/v1/avro", out.getvalue()[:-30], headers)[0] == 400
+        assert send(served_, "/v1/avro", b"Obj", headers)[0] == 400
+        assert send(served_, "/v1/avro", out.getvalue(), {})[0] == 401
+        status, _, reply = send(served_, "/v1/avro", out.getvalue(), headers)
+        assert (status, json.loads(reply)) == (200, {"ok": True, "received": 50})
+        rows = stored(served_, "user_id", "total")
+    assert len(rows) == 50
+    assert {row["user_id"] for row in rows} == {f"u{n}" for n in range(25)}

@@ -159,3 +159,49 @@ def test_a_time_that_does_not_say_its_zone_is_read_in_that_of_the_source():
     rows = decode("time\n2026-07-01 12:00:00\n2026-07-01T12:00:00Z\n1782900000\nnever\n", zone="Europe/Berlin")
     hours = [row["time"].astimezone(UTC).hour if isinstance(row, dict) else row[0] for row in rows]
     assert hours == [10, 12, 10, "no_time"]
+
+
+STYLES = [(",", '"', ""), (";", "'", ""), ("\t", '"', "\\"), ("|", "", "\\"), (",", "'", "\\")]
+ODD = st.text(st.sampled_from("a,;\t|\"'\\\n é1"), max_size=6)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(ODD, min_size=3, max_size=3), min_size=1, max_size=6), st.sampled_from(STYLES))
+def test_what_is_written_in_any_style_is_read_as_it_was_meant(rows, style):
+    delimiter, quote, escape = style
+    special = {delimiter, "\n", quote, escape}
+
+    def written(cell):
+        if quote and not escape:
+            return quote + cell.replace(quote, quote * 2) + quote
+        text = "".join(escape + letter if letter in special else letter for letter in cell)
+        return quote + text + quote if quote else text
+
+    body = "".join(delimiter.join(map(written, row)) + "\n" for row in rows)
+    told = {"names": '["a", "b", "c"]', "delimiter": delimiter, "quote": quote, "escape": escape}
+    found = decode(body, dict.fromkeys("abc", "string"), **told)
+    blank = [row for row in rows if any(row) or quote]
+    assert found == [{name: cell for name, cell in zip("abc", row, strict=True) if cell} for row in blank] or not all(
+        map(any, rows)
+    )
+
+
+def test_a_word_for_nothing_is_one_only_without_quotes():
+    assert decode('event,note\ne,NULL\ne,"NULL"\n', null='["NULL"]', header="event,note", delimiter=",") == [
+        {"event": "event", "note": "note"}, {"event": "e"}, {"event": "e", "note": "NULL"},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["1,5", "-2,25"], [1.5, -2.25]),
+        (["1.234.567,8", "12"], [1234567.8, 12.0]),
+        (["1,5", "many"], ["1,5", "many"]),
+        (["1,50", "1.50"], ["1,50", "1.50"]),
+        (["1,234", "2,345"], ["1,234", "2,345"]),
+    ],
+)
+def test_decimal_commas_are_seen_in_the_numbers(values, expected):
+    rows = decode("event;x\n" + "".join(f"e;{value}\n" for value in values))
+    assert [row["x"] for row in rows] == expected

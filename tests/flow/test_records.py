@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trackway.flow.records import Elements, Lines, Rows
+from trackway.flow.records import Elements, Lines
+from trackway.flow.rows import Rows
 from trackway.flow.spans import Copies, as_array, line_spans
 
 
@@ -25,7 +26,12 @@ def cut(cutter, text, sizes):
     return records, bad
 
 
-CUTTERS = {"lines": lambda: Lines(40), "rows": lambda: Rows(40, ",", 3), "elements": lambda: Elements(10_000)}
+TABLE = {"delimiter": ",", "fields": "3"}
+CUTTERS = {
+    "lines": lambda: Lines(40),
+    "rows": lambda: Rows(40, TABLE),
+    "elements": lambda: Elements(10_000),
+}
 PIECE = st.sampled_from(
     [b"\n", b"\r\n", b",", b'"', b'""', b"\\", b"{", b"}", b"[", b"]", b'{"a":1}', b'{"a":"b"},\n', b"a,b,c\n",
      b' "x\ny",b,c\n',

@@ -26,19 +26,16 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from trackway.flow.layout import Layout
 from trackway.flow.lines import LineCodec, Lines, of_somebody, read
-from trackway.flow.patterns import entries, layouts, recognised
+from trackway.flow.patterns import entries, layouts, recognised, with_stack
 from trackway.flow.spans import as_array, line_spans
 from trackway.model.event import Block
 from trackway.plan.component import Likeness
 
 CONTINUED = (b" ", b"\t", b"Caused by:", b"Traceback (most recent", b"}", b")", b"]", b"...", b"During handling of")
 """How lines begin that belong to the one before."""
-PYTHON = r"(?s)^Traceback \(most recent call last\):.*?\n(?P<type>[A-Za-z_][\w.]*)(?:: (?P<message>[^\n]*))?\s*$"
-JAVA = r"^(?P<type>(?:[a-z_][\w$]*\.)+[A-Z][\w$]*)(?:: (?P<message>[^\n]*))?(?:\n\s+at |\n\s*\.\.\.|$)"
 
 
 class ApplicationLog(LineCodec):
@@ -61,7 +58,7 @@ class ApplicationLog(LineCodec):
         starts, ends, _ = entries(data, *line_spans(data), block.headers.get("format", ""))
         table = read(Lines(block, data, starts, ends), self.layouts(block.headers), "not of a pattern of this log")
         table = of_somebody(table, "thread", "pid", "logger")
-        return _with_stack(table) if "message" in table.column_names else table
+        return with_stack(table)
 
     def recognise(self, lines: Sequence[bytes]) -> Likeness | None:
         """Lines of usual patterns, and those that go on from one."""
@@ -74,22 +71,3 @@ class ApplicationLog(LineCodec):
         data = as_array(body)
         _, _, places = entries(data, *line_spans(data), format_)
         return Likeness(len(places) / max(len(heads), 1), "entries", {"format": format_})
-
-
-def _with_stack(table: pa.Table) -> pa.Table:
-    """The table with what follows the first line of a message as `stack`, and the exception it tells."""
-    texts = table["message"].combine_chunks()
-    parts = pc.split_pattern(texts, "\n", max_splits=1)
-    several = pc.equal(pc.list_value_length(parts), 2)
-    if not pc.any(several).as_py():
-        return table
-    first = pc.utf8_rtrim_whitespace(pc.list_element(parts, 0))
-    rest = pc.list_element(pc.if_else(several, parts, pa.scalar([None, None], parts.type)), 1)
-    place = table.schema.get_field_index("message")
-    table = table.set_column(place, "message", first).add_column(place + 1, "stack", rest)
-    python, java = pc.extract_regex(rest, PYTHON), pc.extract_regex(rest, JAVA)
-    for number, name in enumerate(("type", "message")):
-        told = pc.coalesce(pc.struct_field(python, name), pc.struct_field(java, name))
-        told = pc.if_else(pc.equal(told, ""), None, told)
-        table = table.add_column(place + 2 + number, f"exception.{name}", told)
-    return table

@@ -1,11 +1,17 @@
 """Avro: files of records with their schema, and messages of Kafka with theirs in a registry.
 
+    [sources.exports]
+    type = "file"
+    paths = ["exports/*.avro"]
+
     [sources.orders]
     type = "kafka"
     brokers = ["127.0.0.1:9092"]
     topics = ["orders"]
     codec = "avro"
     registry = "http://127.0.0.1:8081"
+
+Over HTTP whole container files are sent to `/v1/avro`, with the key as for `json`.
 
 Fields are named as the members of JSON objects are (`json`), a record in a record dotted: `event`, `time`, `event_id`,
 `user_id` and `anonymous_id` are the envelope, everything else is a property. Timestamps, dates and UUIDs are read as
@@ -17,31 +23,29 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trackway.errors import MissingDriver, PayloadError
+from trackway.errors import PayloadError
+from trackway.flow.containers import FAULTS, LARGEST, parsed, separated
 from trackway.model.avro import AvroError, container, opened, unpacked
 from trackway.model.cells import Path
 from trackway.model.dialect import together
 from trackway.model.documents import Records, Split, property_name, tabulate
 from trackway.model.event import Block, Reason
 from trackway.model.schema import ENVELOPE, Kind, Schema
-from trackway.plan.component import Codec
+from trackway.plan.component import Codec, Reply, Request, Taken
 
 TOLD: dict[str, Kind] = {name: ENVELOPE[name] for name in ("event", "time", "event_id", "user_id", "anonymous_id")}
-LARGEST = 256 << 20
-"""Bytes that one block of a file may unpack to."""
-FAULTS = (
-    ValueError, TypeError, LookupError, EOFError, ArithmeticError, AttributeError, AssertionError, RecursionError,
-    MemoryError,
-)  # fmt: skip
-"""What reading bytes that are not of a schema raises."""
+
+
+MOST = 64 << 20
+"""Bytes that a request may unpack to."""
 
 
 class Row(NamedTuple):
@@ -55,6 +59,28 @@ class Row(NamedTuple):
 class Avro(Codec):
     """Records to events."""
 
+    routes: ClassVar[tuple[str, ...]] = ("/v1/avro",)
+
+    def key(self, request: Request) -> str | None:
+        """A bearer token, the user name of Basic authentication, or `?key=` where no header can be set."""
+        user = request.authorization("basic")
+        if user is not None:
+            return user.partition(":")[0]
+        return request.authorization("bearer") or request.query.get("key")
+
+    def take(self, request: Request) -> Taken:
+        """A container, unpacked. Raises PayloadError for one of which a part cannot be read: send it again."""
+        try:
+            body = separated(request.body, MOST)
+        except AvroError as error:
+            raise PayloadError(str(error), hint="send a whole container file of Avro") from error
+        records = self.count(body, {}) if body else 0
+        return Taken(body, records, {"path": request.path}, self.reply(records))
+
+    def reply(self, records: int) -> Reply:
+        """How many events were kept."""
+        return Reply(200, orjson.dumps({"ok": True, "received": records}))
+
     def in_line(self, record: bytes) -> bool:
         """Every record that has bytes."""
         return bool(record)
@@ -65,7 +91,7 @@ class Avro(Codec):
 
     def check(self, headers: Mapping[str, str]) -> None:  # noqa: ARG002
         """Raises MissingDriver where nothing could be read."""
-        _parsed('"null"')
+        parsed('"null"')
 
     def count(self, body: bytes, headers: Mapping[str, str]) -> int:  # noqa: ARG002
         """The records of all blocks, and what is left when the end is missing. Raises PayloadError for no container."""
@@ -120,12 +146,12 @@ def _block(data: bytes, records: int, schema: str, compression: str) -> list[Row
     rows: list[Row] = []
     wrong = ""
     try:
-        parsed, read = _parsed(schema)
+        type_, read = parsed(schema)
         plain = unpacked(data, compression, LARGEST)
         stream = io.BytesIO(plain)
         before = 0
         for _ in range(records):
-            text = orjson.dumps(read(stream, parsed, None), default=_plain)
+            text = orjson.dumps(read(stream, type_, None), default=_plain)
             after = stream.tell()
             rows.append(Row(plain[before:after] if compression == "null" else b"", text))
             before = after
@@ -138,45 +164,6 @@ def _block(data: bytes, records: int, schema: str, compression: str) -> list[Row
     if records == 1:
         return [Row(data, b"{}", wrong)]
     return rows + [Row(b"", b"{}", wrong)] * (records - len(rows))
-
-
-@cache
-def _parsed(schema: str) -> tuple[Any, Any]:
-    """The schema as the reader wants it, and the reader. Raises what fastavro raises, and MissingDriver."""
-    try:
-        import fastavro
-    except ModuleNotFoundError as error:
-        raise MissingDriver(
-            "the codec avro needs the package 'fastavro'", hint="pip install 'trackway[avro]'"
-        ) from error
-    try:
-        told = orjson.loads(schema)
-        _without_traps(told, {})
-        return fastavro.parse_schema(told), fastavro.schemaless_reader
-    except fastavro.schema.SchemaParseException as error:
-        raise ValueError(f"a schema that cannot be read: {error}") from error
-
-
-def _without_traps(schema: Any, named: dict[str, bool]) -> bool:
-    """Whether a value of a schema may take no bytes. Raises ValueError for lists of such values: a few bytes could
-    then stand for a number of them that fits in no memory.
-    """
-    if isinstance(schema, str) or schema is None:
-        return schema == "null" or named.get(str(schema), False)
-    if isinstance(schema, list):
-        for one in schema:
-            _without_traps(one, named)
-        return False
-    kind = schema.get("type")
-    if kind in ("array", "map"):
-        if _without_traps(schema.get("items" if kind == "array" else "values"), named) and kind == "array":
-            raise ValueError("lists of values without bytes are not read")
-        return False
-    if kind in ("record", "error"):
-        full = [field for field in schema["fields"] if not _without_traps(field["type"], named)]
-        named[str(schema.get("name"))] = not full
-        return not full
-    return not schema.get("size") if kind == "fixed" else _without_traps(kind, named)
 
 
 def _plain(value: Any) -> Any:

@@ -25,7 +25,7 @@ from typing import ClassVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trackway.flow.layout import BLANK, Field, Layout, Maybe, Piece
+from trackway.flow.layout import BLANK, PADDING, Field, Layout, Maybe, Piece
 from trackway.flow.lines import LineCodec, Lines, of_somebody, read, share
 from trackway.flow.patterns import WORD
 from trackway.flow.scanning import frames
@@ -48,7 +48,8 @@ TAGGED: tuple[Piece, ...] = (APP, b"[", Field("pid", format=WORD, strict=True), 
 NAMED: tuple[Piece, ...] = (APP, b":", *MESSAGE)
 NEW: tuple[Piece, ...] = (
     *PRIORITY, b"1 ", Field("time", "time", ISO.format, empty=True), b" ", Field("host"), b" ", Field("app"), b" ",
-    Field("pid"), b" ", Field("msgid"), b" ", Field("data", "lists"), Maybe((b" ", Field("message", escape="none"))),
+    Field("pid"), b" ", Field("msgid"), b" ", Field("data", "lists"),
+    Maybe((b" ", PADDING, Field("message", escape="none"))),
 )  # fmt: skip
 BODIES: tuple[tuple[Piece, ...], ...] = (
     (HOST, BLANK, *TAGGED), (HOST, BLANK, *NAMED), TAGGED, NAMED, (HOST, *MESSAGE),

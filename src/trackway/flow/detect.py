@@ -6,7 +6,6 @@ it would read; the formats of one product are asked before JSON and tables, and 
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Mapping
@@ -14,18 +13,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trackway.errors import TrackwayError
-from trackway.flow.streams import Stream, open_file
+from trackway.flow.sheet import Sheet, look
+from trackway.flow.streams import Stream, is_western, open_file
 from trackway.plan import registry
 from trackway.plan.component import Codec
 
 SAMPLE = 64 * 1024
 """Bytes looked at, after unpacking."""
-DELIMITERS = ",\t;|"
+WHOLE = {b"PAR1": "parquet", b"Obj\x01": "avro"}
+"""How files begin that are no text, and their codec."""
 LOOKED_AT = 200
 """Lines."""
 ENOUGH = 0.5
 """Share of lines that must be of a format."""
-NUMBER = re.compile(r"^[-+]?\d+([.,]\d+)*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Detected:
     codec: str
     """A codec, or empty when there is nothing in the file yet."""
     form: str = "lines"
-    """How records follow one another: `lines`, `rows` (CSV), `elements` (of a JSON array), `parquet` …"""
+    """How records follow one another: `lines`, `rows` (CSV), `elements` (of a JSON array), `parquet`, `avro` …"""
     compression: str = "none"
     encoding: str = "utf-8"
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -43,31 +43,34 @@ class Detected:
     sample: bytes = b""
 
 
-def detect(
+def detect(  # noqa: PLR0913
     path: Path, codec: str = "auto", encoding: str = "auto", *, growing: bool = False,
-    told: Mapping[str, str] | None = None,
+    told: Mapping[str, str] | None = None, sheet: Sheet | None = None,
 ) -> Detected:  # fmt: skip
     """What the file seems to be; a `codec` that is known already only leaves its details to find.
 
-    What a source was `told`, such as a format, goes before what is found.
+    What a source was `told`, such as a format, goes before what is found, and what is known of a `sheet` too.
     A `growing` file of which too little is there yet has no codec (empty) for now.
     Raises TrackwayError when the file cannot be read or its format cannot be told.
     """
     with open_file(path) as file:
-        if file.read(4) == b"PAR1" and codec in {"auto", "parquet"}:
-            return Detected("parquet", "parquet")
+        name = WHOLE.get(file.read(4))
+        if name is not None and codec in {"auto", name}:
+            return Detected(name, name)
         file.seek(0)
         stream = Stream(file, encoding)
-        sample = b""
-        while len(sample) < SAMPLE:
-            piece = stream.read(SAMPLE - len(sample))
+        sample, much = b"", SAMPLE if codec == "auto" else _codec(codec).sample
+        while len(sample) < much:
+            piece = stream.read(much - len(sample))
             if not piece:
                 break
             sample += piece
-    whole, sample = len(sample) < SAMPLE and not growing, sample[:SAMPLE]
-    found = detect_text(sample, codec, whole=whole)
+    whole, sample = len(sample) < much and not growing, sample[:much]
+    western = encoding == "auto" and stream.encoding == "utf-8" and is_western(sample)
+    text = sample.decode("cp1252").encode() if western else sample
+    found = detect_text(text, codec, whole=whole, sheet=sheet)
     if found is None and {".csv", ".tsv"} & set(path.suffixes):
-        found = detect_text(sample, "csv", whole=whole)
+        found = detect_text(text, "csv", whole=whole, sheet=sheet)
     if growing and sample.count(b"\n") < 2 and (found is None or found.codec == "csv"):
         found = Detected("")
     if found is None:
@@ -76,26 +79,36 @@ def detect(
             hint='say what it is in its source, such as codec = "access_log"; `trackway list codecs` names them',
         )
     headers = {**found.headers, **(told or {})}
-    return Detected(found.codec, found.form, stream.compression, stream.encoding or "utf-8", headers, sample)
+    if found.codec:
+        headers |= _codec(found.codec).learn(_raw(text if whole else text[: text.rfind(b"\n") + 1]), headers)
+    western = western and found.form == "rows"
+    read_as = "cp1252" if western else stream.encoding or "utf-8"
+    return Detected(found.codec, found.form, stream.compression, read_as, headers, sample[:SAMPLE])
 
 
-def detect_text(sample: bytes, codec: str = "auto", *, whole: bool = True) -> Detected | None:
+def detect_text(
+    sample: bytes, codec: str = "auto", *, whole: bool = True, sheet: Sheet | None = None
+) -> Detected | None:
     """The format of a text that begins like this; None when it cannot be told."""
     if not whole:
         sample = sample[: sample.rfind(b"\n") + 1] or sample[: SAMPLE if len(sample) >= SAMPLE else 0]
-    text = sample.decode("utf-8", "replace")
+    text = sample[:SAMPLE].decode("utf-8", "replace")
     lines = [line for line in _lines(text)[:LOOKED_AT] if line.strip()]
     if not lines:
         return Detected("" if codec in {"auto", "csv"} else codec)
-    raw = [line.removesuffix(b"\r") for line in sample.split(b"\n")[:LOOKED_AT] if line.strip()]
+    raw = _raw(sample)[:LOOKED_AT]
     if codec == "auto":
-        return _likest(raw, 0) or _json(text, lines) or _likest(raw, 1) or _table(text) or _likest(raw, 2)
+        return _likest(raw, 0) or _json(text, lines) or _likest(raw, 1) or _table(text, sheet) or _likest(raw, 2)
     if codec == "json":
         return _json(text, lines) or Detected("json")
     if codec == "csv":
-        return _table(text, sure=True)
+        return _table(text, sheet, sure=True)
     like = _codec(codec).recognise(raw)
     return Detected(codec, like.form, headers=like.headers) if like else Detected(codec)
+
+
+def _raw(sample: bytes) -> list[bytes]:
+    return [line.removesuffix(b"\r") for line in sample.split(b"\n") if line.strip()]
 
 
 def _codec(name: str) -> Codec:
@@ -137,32 +150,10 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _table(text: str, *, sure: bool = False) -> Detected | None:
-    """The delimiter that gives the most rows of the same number of fields, at least two, as the first row has."""
-    best: tuple[float, int, str] = (0.0, 0, "")
-    for delimiter in DELIMITERS:
-        rows = _rows(text, delimiter)
-        if not rows or (not sure and (len(rows[0]) < 2 or len(rows) < 2)):
-            continue
-        alike = sum(len(row) == len(rows[0]) for row in rows) / len(rows)
-        best = max(best, (round(alike, 1) if len(rows[0]) > 1 else 0.1, len(rows[0]), delimiter))
-    share, _, delimiter = best
-    if share < 0.1 or (not sure and share <= 0.5):
-        return None
-    names = [name.strip() for name in _rows(text, delimiter)[0]]
-    numeric = any(NUMBER.match(name) for name in names)
-    if not sure and (numeric or len(set(names)) < len(names) or not all(names)):
-        return None
-    first = next(line for line in _lines(text) if line.strip())
-    return Detected("csv", "rows", headers={"header": first, "delimiter": delimiter, "fields": str(len(names))})
+def _table(text: str, sheet: Sheet | None, *, sure: bool = False) -> Detected | None:
+    headers = look(text, sheet, sure=sure)
+    return None if headers is None else Detected("csv", "rows", headers=headers)
 
 
 def _lines(text: str) -> list[str]:
     return [line.removesuffix("\r") for line in text.split("\n")]
-
-
-def _rows(text: str, delimiter: str) -> list[list[str]]:
-    try:
-        return [row for row in csv.reader(_lines(text)[:100], delimiter=delimiter) if row]
-    except csv.Error:
-        return []

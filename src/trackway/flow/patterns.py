@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from trackway.flow.layout import BLANK, PADDING, Field, FormatError, Layout, Piece, distinct
 from trackway.flow.lines import Lines, fitting
@@ -173,6 +175,8 @@ USUAL = (
     "%d{HH:mm:ss.SSS} [%t] %p %c - %m", "%p: %m",
 )  # fmt: skip
 """What an application log is looked for as, what says most first."""
+TRACEBACK = r"(?s)^Traceback \(most recent call last\):.*?\n(?P<type>[A-Za-z_][\w.]*)(?:: (?P<message>[^\n]*))?\s*$"
+THROWN = r"^(?P<type>(?:[a-z_][\w$]*\.)+[A-Z][\w$]*)(?:: (?P<message>[^\n]*))?(?:\n\s+at |\n\s*\.\.\.|$)"
 ENOUGH = 0.3
 """Share of the lines not read yet that a pattern must read."""
 
@@ -209,3 +213,24 @@ def entries(data: Bytes, starts: Ints, ends: Ints, format_: str) -> tuple[Ints, 
     begin[:first] = True
     places = np.flatnonzero(begin)
     return starts[places], ends[np.append(places[1:], len(starts)) - 1], places
+
+
+def with_stack(table: pa.Table) -> pa.Table:
+    """The table with what follows the first line of a message as `stack`, and the exception it tells."""
+    if "message" not in table.column_names:
+        return table
+    texts = table["message"].combine_chunks()
+    parts = pc.split_pattern(texts, "\n", max_splits=1)
+    several = pc.equal(pc.list_value_length(parts), 2)
+    if not pc.any(several).as_py():
+        return table
+    first = pc.utf8_rtrim_whitespace(pc.list_element(parts, 0))
+    rest = pc.list_element(pc.if_else(several, parts, pa.scalar([None, None], parts.type)), 1)
+    place = table.schema.get_field_index("message")
+    table = table.set_column(place, "message", first).add_column(place + 1, "stack", rest)
+    python, java = pc.extract_regex(rest, TRACEBACK), pc.extract_regex(rest, THROWN)
+    for number, name in enumerate(("type", "message")):
+        told = pc.coalesce(pc.struct_field(python, name), pc.struct_field(java, name))
+        told = pc.if_else(pc.equal(told, ""), None, told)
+        table = table.add_column(place + 2 + number, f"exception.{name}", told)
+    return table

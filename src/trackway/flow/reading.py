@@ -22,7 +22,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from trackway.flow.detect import Detected
-from trackway.flow.records import Bad, Cut, Cutter, Elements, Entries, Headed, Lines, Rows
+from trackway.flow.records import Bad, Cut, Cutter, Elements, Entries, Headed, Lines
+from trackway.flow.rows import Rows
 from trackway.flow.spans import Copies, as_array, line_spans
 from trackway.flow.streams import Stream, open_file
 from trackway.model.event import Reason
@@ -198,7 +199,7 @@ class Text:
 
 def _cutter(found: Detected, limit: int) -> Cutter:
     if found.form == "rows":
-        return Rows(limit, found.headers["delimiter"], int(found.headers["fields"]))
+        return Rows(limit, found.headers)
     if found.form == "entries":
         return Entries(limit, found.headers.get("format", ""))
     if found.form == "headed":

@@ -202,28 +202,6 @@ class Entries(Cutter):
         return Found(starts[:-1], ends[:-1], int(starts[-1]))
 
 
-class Rows(Cutter):
-    """Records are CSV rows: a field in quotes may hold newlines.
-
-    A row of several lines counts as one only when it has as many fields as the header; otherwise its first
-    line stands alone, so that a stray quote costs one row and not the rest of the file.
-    """
-
-    def __init__(self, limit: int, delimiter: str, fields: int) -> None:
-        super().__init__(limit)
-        self._delimiter = ord(delimiter)
-        self._fields = fields
-        self._headless = True
-
-    def find(self, data: bytes, *, final: bool) -> Found:
-        """Whole rows; the first of all is the header, and no record."""
-        starts, ends, used = row_spans(as_array(data), self._delimiter, self._fields, self.limit, final)
-        if self._headless and len(starts):
-            self._headless = False
-            starts, ends = starts[1:], ends[1:]
-        return Found(starts, ends, used)
-
-
 class Elements(Cutter):
     """Records are the elements of JSON arrays, or JSON values one after another."""
 
@@ -379,66 +357,3 @@ def _elements(data: Bytes, at: int, inside: bool) -> tuple[Ints, Ints, Ints, NDA
             at = end
     odd = np.flatnonzero(broken[:rows])
     return starts[:rows].copy(), ends[:rows].copy(), odd, within[:rows].copy(), at, inside
-
-
-@kernel
-def row_spans(data: Bytes, delimiter: int, fields: int, limit: int, final: bool) -> tuple[Ints, Ints, int]:
-    """Starts and ends of CSV rows (blank lines left out), and how much of the data they take up."""
-    starts = np.empty(len(data) // 2 + 2, dtype=np.int64)
-    ends = np.empty(len(data) // 2 + 2, dtype=np.int64)
-    rows = 0
-    start = 0
-    while start < len(data):
-        end, line = _row(data, start, delimiter, fields, limit, final)
-        if end < 0:
-            if not final and (line < 0 or len(data) - start <= limit):
-                break
-            end = line if line >= 0 else len(data)
-        stop = end
-        if stop > start and data[stop - 1] == 13:
-            stop -= 1
-        if stop > start:
-            starts[rows], ends[rows] = start, stop
-            rows += 1
-        start = end + 1
-    return starts[:rows].copy(), ends[:rows].copy(), min(start, len(data))
-
-
-@leaf
-def _row(  # noqa: C901, PLR0912, PLR0913, PLR0917 - one state machine
-    data: Bytes, start: int, delimiter: int, fields: int, limit: int, final: bool
-) -> tuple[int, int]:
-    """The end of the row (-1: not in sight) and, if it goes over several lines, the end of the first (else -1)."""
-    at, line, count = start, -1, 1
-    size, most = len(data), start + limit
-    while True:
-        if at < size and data[at] == 34:
-            at += 1
-            while at < size:
-                if data[at] == 34:
-                    if at + 1 >= size or data[at + 1] != 34:
-                        break
-                    at += 1
-                elif data[at] == 10 and line < 0:
-                    line = at
-                if line >= 0 and at > most:
-                    break
-                at += 1
-            if at >= size or (line >= 0 and at > most):
-                return -1, line
-            at += 1
-            if line >= 0 and at < size and data[at] not in (delimiter, 10, 13):
-                return line, line
-        while at < size and data[at] != delimiter and data[at] != 10:
-            at += 1
-        if at >= size or data[at] == 10:
-            break
-        count += 1
-        at += 1
-    if line >= 0 and at > most:
-        return -1, line
-    if at >= size and not final:
-        return -1, line
-    if line >= 0 and count != fields:
-        return line, line
-    return at, line

@@ -23,6 +23,9 @@ RAW = 1 << 16
 MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
+WESTERN = frozenset(range(0x80, 0xFE)) - {0x81, 0x8D, 0x8F, 0x90, 0x9D, 0xD0, 0xD7, 0xDE, 0xF0, 0xF7}
+"""What texts in Windows-1252 have beyond ASCII, without letters that only Icelandic has."""
+
 
 def open_file(path: Path) -> BinaryIO:
     """The file, open for reading. Raises TrackwayError in the words of a person when it cannot be."""
@@ -52,6 +55,17 @@ def encoding_of(beginning: bytes) -> tuple[str, int]:
             if beginning[odd::2].count(0) > 0.7 * pairs and beginning[1 - odd :: 2].count(0) < 0.1 * pairs:
                 return name, 0
     return "utf-8", 0
+
+
+def is_western(beginning: bytes) -> bool:
+    """Whether a text is of Windows-1252, as Excel writes it: letters beyond ASCII, and none that is one in UTF-8."""
+    beginning = beginning[: beginning.rfind(b"\n") + 1] or beginning
+    beyond = {byte for byte in beginning if byte > 127}
+    return (
+        bool(beyond)
+        and beyond <= WESTERN
+        and len(beginning.decode("utf-8", "ignore").encode()) == sum(byte <= 127 for byte in beginning)
+    )
 
 
 class Unpacker(Protocol):

@@ -47,11 +47,11 @@ def place(names: Sequence[str], chosen: Mapping[str, str]) -> list[str]:
             taken[index] = column
     placed: list[str] = []
     for index, name in enumerate(names):
-        own = taken.get(index) or _property(name.strip() or f"column_{index + 1}")
+        own = first = taken.get(index) or _property(name.strip() or f"column_{index + 1}")
         number = 1
         while own in placed:
             number += 1
-            own = f"{own}_{number}"
+            own = f"{first}_{number}"
         placed.append(own)
     return placed
 

@@ -48,6 +48,8 @@ class Container:
     ends: Ints
     broken: str
     """What is wrong after the last block; empty when nothing is."""
+    at: int
+    """Where the first block begins."""
 
 
 def container(schema: str, records: Sequence[bytes]) -> bytes:
@@ -63,8 +65,8 @@ def container(schema: str, records: Sequence[bytes]) -> bytes:
     return b"".join(parts)
 
 
-def opened(body: bytes) -> Container:
-    """What a container holds. Raises AvroError when its header cannot be read."""
+def opened(body: bytes, *, header_only: bool = False) -> Container:
+    """What a container holds, or what its header says. Raises AvroError when that cannot be read."""
     if not body.startswith(MAGIC):
         raise AvroError("not an Avro container: it does not begin with Obj")
     at, told = _header(body, len(MAGIC))
@@ -72,11 +74,13 @@ def opened(body: bytes) -> Container:
     if len(sync) < SYNC:
         raise AvroError("an Avro container that ends in its header")
     schema = told.get("avro.schema", b"").decode("utf-8", "replace")
-    found = np.empty((3, (len(body) - at) // (SYNC + 2) + 1), np.int64)
-    count, wrong = _blocks(np.frombuffer(body, np.uint8), at + SYNC, np.frombuffer(sync, np.uint8), found)
+    begin, count, wrong = at + SYNC, 0, 0
+    found = np.empty((3, 0 if header_only else (len(body) - at) // (SYNC + 2) + 1), np.int64)
+    if not header_only:
+        count, wrong = _blocks(np.frombuffer(body, np.uint8), begin, np.frombuffer(sync, np.uint8), found)
     records, starts, ends = found[:, :count].copy()
-    return Container(schema, told.get("avro.codec", b"null").decode("ascii", "replace"), records, starts, ends,
-                     WRONG[wrong])  # fmt: skip
+    packing = told.get("avro.codec", b"null").decode("ascii", "replace")
+    return Container(schema, packing, records, starts, ends, WRONG[wrong], begin)
 
 
 def _header(body: bytes, at: int) -> tuple[int, dict[str, bytes]]:

@@ -189,6 +189,13 @@ class Codec(Component):
         """Such records as one payload; `schema` is that of the registry they came with, if any."""
         return b"\n".join(records)
 
+    sample: ClassVar[int] = 64 * 1024
+    """How many bytes of a file it wants to see to learn from, when it is the codec that a source names."""
+
+    def learn(self, lines: Sequence[bytes], headers: Mapping[str, str]) -> Mapping[str, str]:
+        """What it must be told with every block of a file that begins with these lines, beside what it is told."""
+        return {}
+
     def check(self, headers: Mapping[str, str]) -> None:
         """Raises ValueError when what a source is to tell with every block, such as `format`, has no meaning."""
 
@@ -252,7 +259,8 @@ class Finding:
 
 
 class Source(Component):
-    """Where payloads come from. A pulling source implements `read`; a listener is served by the doors."""
+    """Where payloads come from. Those that pull, and those that listen on an address of their own, implement `read`;
+    what listens on the address of the project is served by the doors."""
 
     kind: ClassVar[str] = "sources"
     pulls: ClassVar[bool] = True
@@ -260,6 +268,9 @@ class Source(Component):
     precision: Duration | None = None
     """How exactly the times of its events are stated, such as `1s` for whole seconds: the event happened at its time or
     less than this after it. Exact when left out. Questions tell what depends on it (`robust` of a funnel)."""
+
+    listens: ClassVar[bool] = False
+    """Whether `read` waits for senders: it then runs beside the collector, which stays when the flow is away."""
 
     def read(self, name: str, keep: Keep, cursors: Mapping[str, str], stop: threading.Event) -> Iterator[Progress]:
         """Read until the end (or until `stop`), keeping payloads, and tell now and then how far it is.

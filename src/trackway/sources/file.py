@@ -11,7 +11,7 @@
     columns = { time = "Created", user_id = "Contact ID" }
 
 Plain or packed with gzip, bzip2 or Zstandard, known by their first bytes; formats are found by themselves
-(`codec = "auto"`): access logs, NDJSON, JSON arrays, CSV and TSV, Parquet. A file is known by its content,
+(`codec = "auto"`): access logs, NDJSON, JSON arrays, CSV and TSV, Parquet, Avro. A file is known by its content,
 not by its name: after a rotation, whether by renaming, by copying and truncating, or by packing, only what
 was not read yet is read. The last line waits until it is whole when following, and counts as it is otherwise.
 """
@@ -33,8 +33,10 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from trackway.errors import TrackwayError, suggest
-from trackway.flow.detect import Detected, detect
+from trackway.flow.containers import Containers
+from trackway.flow.detect import WHOLE, Detected, detect
 from trackway.flow.reading import Mark, Piece, Reading, digest, head_of, open_reading, stat_of
+from trackway.flow.sheet import Sheet
 from trackway.flow.spans import write_copies
 from trackway.flow.streams import open_file
 from trackway.flow.zones import Zone
@@ -95,11 +97,14 @@ class File(Source):
     follow: bool = False
     """Go on reading as files grow and new ones appear."""
     encoding: str = "auto"
-    """`auto` (UTF-8, or UTF-16 when it looks like it), or a name such as `latin-1`."""
+    """`auto` (UTF-8, or UTF-16 when it looks like it, and for tables Windows-1252), or a name such as `latin-1`."""
     max_line: Size = Size("1MB")
     """Largest record; a larger one is refused, with its first bytes."""
     block: Size = Size("8MB")
     """How much is read at once."""
+    sheet: Sheet = Sheet()
+    """For CSV: how its rows are written, where that is not found by itself, such as
+    `{ delimiter = ";", decimal = ",", skip = 3, names = ["id", "name"] }`."""
     columns: dict[str, str] = Field(default_factory=dict)
     """For CSV and Parquet, which column is `event`, `time`, `event_id`, `user_id` or `anonymous_id`, when its
     name does not say so."""
@@ -168,7 +173,7 @@ class File(Source):
         paths = self._listed(strict=not self.follow)
         yield Finding("list", f"{len(paths)} {'file' if len(paths) == 1 else 'files'}")
         for path in paths:
-            found = detect(path, self.codec, self.encoding, growing=self.follow, told=self._told())
+            found = detect(path, self.codec, self.encoding, growing=self.follow, told=self._told(), sheet=self.sheet)
             packed = "" if found.compression == "none" else f", packed with {found.compression}"
             yield Finding("look", f"{path}: {found.codec or 'too little to tell the format yet'}{packed}")
 
@@ -264,10 +269,10 @@ class File(Source):
 
     def _open(self, state: State, path: Path, inode: int) -> Followed | None:
         """The file, wound forward to where reading stopped; None while it is too empty to know its format."""
-        found = detect(path, self.codec, self.encoding, growing=self.follow, told=self._told())
+        found = detect(path, self.codec, self.encoding, growing=self.follow, told=self._told(), sheet=self.sheet)
         if not found.codec or (self.follow and _packed(found) and time.time() - path.stat().st_mtime < SETTLED):
             return None
-        head = head_of(path, self.encoding, plain=found.form == "parquet")
+        head = head_of(path, self._as(found), plain=found.form in WHOLE.values())
         for key, mark in self._candidates(state, head, inode):
             reading = self._reading(path, found)
             if reading.skim(mark):
@@ -282,7 +287,13 @@ class File(Source):
 
     def _reading(self, path: Path, found: Detected) -> Reading:
         limit, block = self.max_line.bytes, self.block.bytes
-        return open_reading(path, found, encoding=self.encoding, block=block, limit=limit)
+        if found.form == "avro":
+            return Containers(open_file(path), block=block, limit=limit)
+        return open_reading(path, found, encoding=self._as(found), block=block, limit=limit)
+
+    def _as(self, found: Detected) -> str:
+        """The encoding to read a file in."""
+        return found.encoding if self.encoding == "auto" else self.encoding
 
     def _candidates(self, state: State, head: bytes, inode: int) -> list[tuple[str, Mark]]:
         """Marks of files that began like this one; its own first, then the furthest."""
@@ -329,7 +340,7 @@ def _finished(followed: Followed) -> tuple[int, int, int]:
 
 
 def _packed(found: Detected) -> bool:
-    return found.compression != "none" or found.form == "parquet"
+    return found.compression != "none" or found.form in WHOLE.values()
 
 
 def _gone(path: Path, inode: int) -> bool:

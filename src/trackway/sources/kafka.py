@@ -38,6 +38,7 @@ import logging
 import re
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -105,6 +106,8 @@ class Kafka(Puller):
     """For the registry."""
     registry_password: Secret | None = None
     """For the registry."""
+    schema_file: str = ""
+    """For messages that are bare records of Avro, without a registry: file with the schema they were written with."""
     settings: dict[str, str] = Field(default_factory=dict)
     """Further properties of librdkafka, by their names there."""
 
@@ -147,8 +150,10 @@ class Kafka(Puller):
             raise ValueError('brokers are needed, such as ["127.0.0.1:9092"]')
         if bool(self.user) != (self.password is not None):
             raise ValueError("user and password go together")
-        if self.codec == "avro" and not self.registry:
-            raise ValueError("messages in Avro need a registry")
+        if bool(self.schema_file and self.registry) or (
+            self.codec == "avro" and not (self.schema_file or self.registry)
+        ):
+            raise ValueError("messages in Avro need a registry or a schema_file")
         return self
 
     def properties(self, name: str) -> dict[str, Any]:
@@ -202,6 +207,13 @@ class Kafka(Puller):
     def schemas(self) -> Registry:
         """The registry."""
         return Registry(self.registry, self.registry_user, str(self.registry_password or ""))
+
+    def told_schema(self) -> str:
+        """The schema of bare records; empty when none is told. Raises SourceError."""
+        try:
+            return Path(self.schema_file).read_text(encoding="utf-8") if self.schema_file else ""
+        except (OSError, UnicodeDecodeError) as error:
+            raise SourceError(f"cannot read the schema {self.schema_file}: {error}", path="schema_file") from error
 
 
 def _endpoint(connection: str) -> str:
@@ -337,6 +349,7 @@ class Reader(Link):
         self._high: dict[Partition, int] = {}
         self._untold: dict[Partition, int] = {}
         self._schemas = source.schemas() if source.registry else None
+        self._schema = source.told_schema()
         self._looked = 0.0
         self._astray = False
         """Whether a partition must be fetched from elsewhere than the consumer thinks."""
@@ -384,7 +397,7 @@ class Reader(Link):
         kind, stamp = one.timestamp()
         body = one.value() or b""
         made = Message(f"{one.topic()}/{one.partition()}", one.offset(), body, stamp if kind else 0)
-        return made if self._schemas is None else self._unwrapped(made)
+        return made._replace(schema=self._schema) if self._schemas is None else self._unwrapped(made)
 
     def _unwrapped(self, message: Message) -> Message:
         """A message without the number of its schema in front, with the schema beside it."""

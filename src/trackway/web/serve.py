@@ -43,7 +43,7 @@ def serve(root: Path, *, role: str = "all", listen: str = "", tethered: bool = F
             flow(workspace, tethered=tethered)
             return
         child = flow_child(root) if role == "all" else nullcontext()
-        with bound(listen or workspace.plan.project.listen) as listener, child:
+        with bound(listen or workspace.plan.project.listen) as listener, child, listeners(workspace, role):
             answer(workspace, listener, role)
     finally:
         workspace.close()
@@ -103,15 +103,35 @@ def flow(workspace: Workspace, *, tethered: bool) -> None:
     if tethered:
         threading.Thread(target=watch_tether, args=(stop,), name="tether", daemon=True).start()
     with workspace.flow() as runner:
-        readers = [
-            threading.Thread(target=intake.run, args=(stop,), name=f"source {name}", daemon=True)
-            for name, intake in workspace.intakes().items()
-        ]
-        for reader in readers:
-            reader.start()
+        readers = reading(workspace, stop, listens=False)
         runner.run(stop)
         for reader in readers:
             reader.join(PATIENCE)
+
+
+@contextmanager
+def listeners(workspace: Workspace, role: str) -> Iterator[None]:
+    """The sources that listen on addresses of their own, beside the collector, while the block runs."""
+    stop = threading.Event()
+    readers = [] if role == "web" else reading(workspace, stop, listens=True)
+    try:
+        yield
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join(PATIENCE)
+
+
+def reading(workspace: Workspace, stop: threading.Event, *, listens: bool) -> list[threading.Thread]:
+    """A running thread for each source that listens, or for each that pulls."""
+    readers = [
+        threading.Thread(target=intake.run, args=(stop,), name=f"source {name}", daemon=True)
+        for name, intake in workspace.intakes().items()
+        if workspace.plan.sources[name].listens == listens
+    ]
+    for reader in readers:
+        reader.start()
+    return readers
 
 
 def watch_tether(stop: threading.Event) -> None:

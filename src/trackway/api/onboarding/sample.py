@@ -90,7 +90,8 @@ def of_pieces(taken: Mapping[str, bytes], path: Path, size: int, found: Detected
     """A sample of pieces (`head`, `middle`, `tail`), each read from its first whole line to its last; what says the
     columns stands above each."""
     lines = taken["head"].split(b"\n", 50)[:50]
-    above = lines[:1] if found.form == "rows" else []
+    before = int(found.headers.get("skip", 0)) + int(found.headers.get("heading", 1))
+    above = lines[:before] if found.form == "rows" else []
     above = [line for line in lines if line.startswith(b"#")] if found.form == "headed" else above
     parts, used = [], 0
     for name, piece in taken.items():
