@@ -1,0 +1,104 @@
+"""Hide personal data before it is stored.
+
+    [transforms.addresses]
+    type = "hide"
+    columns = ["ip"]
+    how = "truncate_ip"
+
+    [transforms.mail]
+    type = "hide"
+    columns = ["email", "context.traits.email"]
+    how = "hash"
+
+`hash` puts a hash in place of a value, so that equal values stay equal and can be counted and joined. Whoever can guess
+a value can find its hash; with `key = { env = "NAME" }` only those who know the key can. `mask` keeps the form and the
+first letter of each word (`a**@m***.e******`). `truncate_ip` keeps the network: 24 bits of IPv4 and 48 of IPv6, and
+nothing of what is no address. The payload as it was sent stays in the journal for `journal_retention`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Literal, Self
+
+import pyarrow as pa
+from pydantic import Field, field_validator, model_validator
+
+from trackway.flow.expressions import find, target, text
+from trackway.model.schema import Kind, Schema
+from trackway.model.secret import Secret
+from trackway.plan.component import Rewrite, Transform
+
+How = Literal["hash", "mask", "truncate_ip"]
+
+
+class Hide(Transform):
+    """Hides values of columns."""
+
+    columns: list[str] = Field(min_length=1)
+    """The columns that are hidden."""
+    how: How = "hash"
+    """What is put in their place."""
+    key: Secret | None = None
+    """Of the hash (HMAC-SHA-256); a plain SHA-256 when left out."""
+
+    @field_validator("columns")
+    @classmethod
+    def _targets(cls, value: list[str]) -> list[str]:
+        return [target(name) for name in value]
+
+    @model_validator(mode="after")
+    def _key_of_a_hash(self) -> Self:
+        if self.key is not None and self.how != "hash":
+            raise ValueError("only how = 'hash' has a key")
+        return self
+
+    def rewrite(self, schema: Schema) -> Rewrite:
+        """The columns that exist, as texts."""
+        found = [name for name in self.columns if find(name, schema)]
+        sets: dict[str, tuple[str, Kind]] = {
+            name: (f"nullif(hide_text({text(name, schema)}), '')", "string") for name in found
+        }
+        ways: dict[How, Callable[[str], str]] = {
+            "hash": partial(_hashed, key=self.key), "mask": _masked, "truncate_ip": _network,
+        }  # fmt: skip
+        hide = ways[self.how]
+        return Rewrite(set=sets, functions={"hide_text": partial(hidden, hide=hide)} if sets else {})
+
+
+def hidden(texts: pa.Array, hide: Callable[[str], str]) -> pa.Array:
+    """Every text hidden."""
+    return pa.array([None if one is None else hide(one) for one in texts.to_pylist()], pa.string())
+
+
+def _hashed(given: str, key: Secret | None) -> str:
+    if key is None:
+        return hashlib.sha256(given.encode()).hexdigest()
+    return hmac.new(str(key).encode(), given.encode(), hashlib.sha256).hexdigest()
+
+
+def _masked(given: str) -> str:
+    """All but the first letter of each word hidden.
+
+    >>> _masked("ann.lee@mail.example")
+    'a**.l**@m***.e******'
+    """
+    return re.sub(r"(?<=\w)\w", "*", given)
+
+
+def _network(given: str) -> str:
+    """The network of an address; an empty text for what is none.
+
+    >>> _network("203.0.113.77"), _network("2001:db8:1:2::7")
+    ('203.0.113.0', '2001:db8:1::')
+    """
+    try:
+        address = ipaddress.ip_address(given.strip())
+    except ValueError:
+        return ""
+    return str(ipaddress.ip_network((address, 24 if address.version == 4 else 48), strict=False).network_address)
