@@ -176,7 +176,7 @@ def test_convert_brings_amounts_to_one_currency(run):
         "into": "usd",
     }
     done = run(options, [
-        {"amount": "10", "currency": "eur "}, {"amount": "2.5", "currency": "USD"}, {"amount": "3", "currency": "XXX"},
+        {"amount": "10", "currency": "eur "}, {"amount": "2.5", "currency": "USD"}, {"amount": "3", "currency": "CHF"},
         {"amount": "much", "currency": "EUR"}, {"amount": None, "currency": None},
     ])  # fmt: skip
     assert done.kinds["usd"] == "number"
