@@ -23,10 +23,11 @@ BASIC = {"authorization": "Basic d2s6"}
         (b'{"sentAt": {"batch": [1]}, "batch" : [ ] }', 0),
         (b'{"type": "track", "properties": {"batch": [1, 2]}}', 1),
         (b'{"batch": [{"event": "\xff"}]}', 1),
-        (b"[1, 2]", 1),
+        (b"[1, 2]", 2),
+        (b'{"type": "track"}\n{"type": "page"}\n', 2),
     ],
 )
-def test_a_batch_counts_its_calls_and_anything_else_is_one(body, records):
+def test_a_batch_counts_its_calls_so_do_lists_and_lines_and_anything_else_is_one(body, records):
     assert Segment().count(body, {}) == records
 
 

@@ -26,14 +26,17 @@ from trackway.model.dialect import Dialect, called, revealed
 from trackway.model.documents import HIDDEN, column_or_nulls
 from trackway.model.event import Block
 from trackway.model.json_text import as_array, complaint, find_member
-from trackway.model.parcel import opened
+from trackway.model.parcel import Parcel, lines, opened
 from trackway.model.schema import Schema
 from trackway.plan.component import Codec, Reply, Request, Taken
 
 EVENT = f"{HIDDEN}event"
 OPERATIONS = ("$setOnce", "$add", "$append", "$prepend", "$unset", "$preInsert", "$postInsert", "$remove")
 WORDS = Dialect(
-    {"event_id": "insert_id", EVENT: "event_type", "time": "time", "user_id": "user_id", "anonymous_id": "device_id"},
+    {
+        "event_id": ("insert_id", "$insert_id", "uuid"), EVENT: "event_type", "time": ("time", "event_time"),
+        "user_id": "user_id", "anonymous_id": "device_id",
+    },
     inside={
         **{f"user_properties.{name}": f"user_properties.{name}." for name in OPERATIONS},
         "user_properties.$set": "traits.", "user_properties": "traits.", "event_properties": "",
@@ -67,16 +70,16 @@ class Amplitude(Codec):
         }  # fmt: skip
         return Taken(request.body, records, {"path": request.path}, Reply(200, orjson.dumps(said)))
 
-    def count(self, body: bytes, headers: Mapping[str, str]) -> int:  # noqa: ARG002
+    def count(self, body: bytes, headers: Mapping[str, str]) -> int:
         """The events in a body. Raises PayloadError for one without."""
-        parcel = opened(body, b"events")
+        parcel = _cut(body, headers)
         if parcel is None:
             raise PayloadError(f"not JSON with a list of events: {complaint(body)}", hint='send {"events": [...]}')
         return len(parcel)
 
     def decode(self, blocks: Sequence[Block], known: Schema) -> pa.Table:
         """One row for every event."""
-        parcels = [parcel for block in blocks if (parcel := opened(block.body, b"events")) is not None]
+        parcels = [_cut(block.body, block.headers) or lines(block.body) for block in blocks]
         table = WORDS.read(blocks, parcels, known.properties)
         return revealed(called(table, column_or_nulls(table, EVENT), "without an event_type"))
 
@@ -88,3 +91,8 @@ class Amplitude(Codec):
         if error.status == 400:
             said["missing_field"] = "events"
         return Reply(error.status, orjson.dumps(said))
+
+
+def _cut(body: bytes, headers: Mapping[str, str]) -> Parcel | None:
+    """A list of events as the libraries send it, or lines of an export; None for what is neither."""
+    return lines(body) if headers.get("lines") else opened(body, b"events")

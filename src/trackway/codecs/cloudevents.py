@@ -26,7 +26,7 @@ from trackway.errors import PayloadError, TrackwayError
 from trackway.model.dialect import Dialect, called, only, put, revealed
 from trackway.model.documents import HIDDEN, column_or_nulls
 from trackway.model.event import Block
-from trackway.model.parcel import Parcel, listed, single
+from trackway.model.parcel import Parcel, several
 from trackway.model.schema import Schema
 from trackway.plan.component import Codec, Reply, Request, Taken
 
@@ -104,6 +104,6 @@ def _structured(request: Request) -> bytes:
 def _cut(body: bytes) -> Parcel:
     """A batch, or one event. Raises PayloadError for what is none."""
     try:
-        return listed(body) or single(body)
+        return several(body)
     except PayloadError as error:
         raise PayloadError(error.message, hint="send a CloudEvent, a list of them, or ce- headers") from error

@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 from trackway.model.dialect import Dialect, called, only, put, revealed
 from trackway.model.documents import HIDDEN, column_or_nulls
 from trackway.model.event import Block
-from trackway.model.parcel import Parcel, listed, single
+from trackway.model.parcel import Parcel, several
 from trackway.model.schema import Schema
 from trackway.model.signature import is_fresh, is_signed
 from trackway.plan.component import Codec, Reply, Request
@@ -83,4 +83,4 @@ class Hubspot(Codec):
 
 def _cut(body: bytes) -> Parcel:
     """A list of notifications, or one. Raises PayloadError for what is not JSON."""
-    return listed(body) or single(body)
+    return several(body)

@@ -31,8 +31,8 @@ from trackway.model.dialect import Dialect, called, only, put, revealed
 from trackway.model.documents import HIDDEN, column_or_nulls
 from trackway.model.event import Block
 from trackway.model.form import fields, unwrapped
-from trackway.model.json_text import as_array, find_member, is_value
-from trackway.model.parcel import Parcel, lines, listed, objects, single
+from trackway.model.json_text import as_array, find_member
+from trackway.model.parcel import objects, several
 from trackway.model.schema import Schema
 from trackway.plan.component import Codec, Reply, Request, Taken, is_one_of
 
@@ -65,7 +65,7 @@ class Mixpanel(Codec):
         """The token in the first event."""
         try:
             body = unwrapped(request.body, request.query)
-            first = next(objects(body, _cut(body)), {})
+            first = next(objects(body, several(body)), {})
         except PayloadError:
             return None
         properties = first.get("properties")
@@ -82,7 +82,7 @@ class Mixpanel(Codec):
     def take(self, request: Request) -> Taken:
         """The JSON that was sent, out of its wrapping."""
         body = unwrapped(request.body, request.query)
-        records, kind = len(_cut(body)), request.path.rpartition("/")[2]
+        records, kind = len(several(body)), request.path.rpartition("/")[2]
         form = fields(request.body) if "data" not in request.query else {}
         if kind == "import" and request.method == "POST" and "data" not in {**form, **request.query}:
             reply = Reply(200, orjson.dumps({"code": 200, "num_records_imported": records, "status": "OK"}))
@@ -94,11 +94,11 @@ class Mixpanel(Codec):
 
     def count(self, body: bytes, headers: Mapping[str, str]) -> int:  # noqa: ARG002
         """The events in a body. Raises PayloadError for what is not JSON."""
-        return len(_cut(body))
+        return len(several(body))
 
     def decode(self, blocks: Sequence[Block], known: Schema) -> pa.Table:
         """One row for every event and every update."""
-        table = WORDS.read(blocks, [_cut(block.body) for block in blocks], known.properties)
+        table = WORDS.read(blocks, [several(block.body) for block in blocks], known.properties)
         place = np.searchsorted([block.seq for block in blocks], table["block"].to_numpy())
         routes = [UPDATES.get(block.headers.get("path", "").rpartition("/")[2]) for block in blocks]
         event = pc.coalesce(column_or_nulls(table, EVENT), pa.array(routes, pa.string()).take(pa.array(place)))
@@ -120,14 +120,3 @@ def _people(table: pa.Table, event: pa.ChunkedArray) -> pa.Table:
         anonymous_id=pc.coalesce(anonymous, inside, only(alias, aliased), group),
         alias=only(alias, pc.invert(aliased)),
     )
-
-
-def _cut(body: bytes) -> Parcel:
-    """A list, one event, or one a line. Raises PayloadError for what is none."""
-    parcel = listed(body)
-    data = as_array(body)
-    if parcel is None and b"\n" in body and body[:1] == b"{" and not is_value(data, 0, len(data)):
-        rows = lines(body)
-        if any(is_value(data, start, end) for start, end in zip(rows.starts.tolist(), rows.ends.tolist(), strict=True)):
-            return rows
-    return parcel or single(body)

@@ -25,7 +25,7 @@ from trackway.errors import PayloadError
 from trackway.model.dialect import Dialect, called, revealed
 from trackway.model.documents import HIDDEN, column_or_nulls
 from trackway.model.event import Block
-from trackway.model.parcel import Parcel, listed, opened, single
+from trackway.model.parcel import Parcel, opened, several
 from trackway.model.schema import Schema
 from trackway.plan.component import Codec, Reply, Request, is_one_of
 
@@ -74,7 +74,7 @@ class Mparticle(Codec):
 
 def _cut(body: bytes) -> Parcel:
     """The events of one batch or of a list of them. Raises PayloadError for what is not JSON."""
-    batches = listed(body) or single(body)
+    batches = several(body)
     starts, ends, places = [], [], []
     around: list[bytes] = []
     for first, last in zip(batches.starts.tolist(), batches.ends.tolist(), strict=True):

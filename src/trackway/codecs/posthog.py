@@ -30,7 +30,7 @@ from trackway.model.documents import HIDDEN, column_or_nulls
 from trackway.model.event import Block
 from trackway.model.form import unwrapped
 from trackway.model.json_text import as_array, find_member
-from trackway.model.parcel import Parcel, listed, objects, opened, single
+from trackway.model.parcel import Parcel, objects, opened, several
 from trackway.model.schema import ARROW, Schema
 from trackway.plan.component import Codec, Reply, Request, Taken
 
@@ -144,4 +144,4 @@ def _has(body: bytes, key: bytes) -> bool:
 
 def _cut(body: bytes) -> Parcel:
     """A batch, a list or one event. Raises PayloadError for what is none."""
-    return opened(body, b"batch") or listed(body) or single(body)
+    return opened(body, b"batch") or several(body)

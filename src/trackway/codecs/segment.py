@@ -32,8 +32,8 @@ from trackway.model.dialect import put, revealed
 from trackway.model.documents import HIDDEN, IDS, Records, Split, column_or_nulls, property_name, tabulate
 from trackway.model.event import Block, Reason
 from trackway.model.form import PIXEL, unwrapped
-from trackway.model.json_text import as_array, complaint, find_member, is_value, skip
-from trackway.model.parcel import Parcel, opened
+from trackway.model.json_text import as_array, find_member, is_value
+from trackway.model.parcel import Parcel, opened, several
 from trackway.model.schema import ARROW, Kind, Schema
 from trackway.model.time import instant
 from trackway.plan.component import Codec, Reply, Request, Taken
@@ -95,37 +95,39 @@ class Segment(Codec):
         return key if isinstance(key, str) else None
 
     def count(self, body: bytes, headers: Mapping[str, str]) -> int:  # noqa: ARG002
-        """The calls in a batch, or 1. Raises PayloadError for what is not JSON."""
-        batch = opened(body, BATCH)
-        if batch is not None:
-            return len(batch)
-        data = as_array(body)
-        if not is_value(data, 0, len(data)):
-            raise PayloadError(f"not JSON: {complaint(body)}", hint='send one call, or {"batch": [calls]}')
-        if find_member(data, 0, len(data), as_array(BATCH)) >= 0:
-            raise PayloadError("cannot read the batch", hint='send {"batch": [calls]}, in UTF-8')
-        return 1
+        """The calls in a batch, one, or one a line. Raises PayloadError for what is not JSON."""
+        return len(_calls(body))
 
     def decode(self, blocks: Sequence[Block], known: Schema) -> pa.Table:
         """One row for every call."""
-        batches = [opened(block.body, BATCH) for block in blocks]
-        records = Records.of(blocks, [_split(*both) for both in zip(blocks, batches, strict=True)])
+        batches = [_calls(block.body) for block in blocks]
+        records = Records.of(blocks, [_split(batch) for batch in batches])
         table = tabulate(records, {**known.properties, **KINDS}, _name, ids=IDS | {EVENT, "previous_id", "group_id"})
         place = np.searchsorted([block.seq for block in blocks], records.block)
         routed = [CALLS.get(block.headers.get("path", "").rpartition("/")[2]) for block in blocks]
         types = pc.coalesce(pc.utf8_lower(column_or_nulls(table, TYPE)), pa.array(routed, pa.string()).take(place))
-        sent = pa.array([None if batch is None else _sent(batch) for batch in batches], ARROW["time"]).take(place)
+        sent = pa.array([_sent(batch) for batch in batches], ARROW["time"]).take(place)
         table = put(table, sent_at=pc.coalesce(column_or_nulls(table, "sent_at", "time"), sent))
         time = pc.coalesce(column_or_nulls(table, "time", "time"), column_or_nulls(table, ORIGINAL, "time"))
         table = put(table, time=time, **_named(table, types))
         return revealed(table)
 
 
-def _split(block: Block, batch: Parcel | None) -> Split:
-    if batch is None:
-        data = as_array(block.body)
-        first = skip(data, 0, len(data))
-        return Split(np.array([first]), np.array([len(data)]))
+def _calls(body: bytes) -> Parcel:
+    """The calls of a batch, one by itself, or one a line. Raises PayloadError for what is none of these."""
+    batch = opened(body, BATCH)
+    if batch is not None:
+        return batch
+    data = as_array(body)
+    if is_value(data, 0, len(data)) and find_member(data, 0, len(data), as_array(BATCH)) >= 0:
+        raise PayloadError("cannot read the batch", hint='send {"batch": [calls]}, in UTF-8')
+    try:
+        return several(body)
+    except PayloadError as error:
+        raise PayloadError(error.message, hint='send one call, one a line, or {"batch": [calls]}') from error
+
+
+def _split(batch: Parcel) -> Split:
     context = batch.outer.get("context")
     return Split(batch.starts, batch.ends, {"context": context} if isinstance(context, dict) and context else {})
 

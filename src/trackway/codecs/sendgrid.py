@@ -22,7 +22,7 @@ from trackway.errors import MissingDriver
 from trackway.model.dialect import Dialect, called, revealed
 from trackway.model.documents import HIDDEN, column_or_nulls
 from trackway.model.event import Block
-from trackway.model.parcel import Parcel, listed, single
+from trackway.model.parcel import Parcel, several
 from trackway.model.schema import Schema
 from trackway.plan.component import Codec, Reply, Request
 
@@ -78,4 +78,4 @@ def _verified(key: str, signature: str, message: bytes) -> bool:
 
 def _cut(body: bytes) -> Parcel:
     """A list of events, or one. Raises PayloadError for what is not JSON."""
-    return listed(body) or single(body)
+    return several(body)

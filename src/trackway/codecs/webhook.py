@@ -30,8 +30,7 @@ from trackway.model.dialect import Dialect, called, only, put, revealed
 from trackway.model.documents import HIDDEN, column_or_nulls
 from trackway.model.event import Block
 from trackway.model.form import fields
-from trackway.model.json_text import are_objects, as_array
-from trackway.model.parcel import Parcel, lines, listed, single
+from trackway.model.parcel import Parcel, several
 from trackway.model.schema import Schema
 from trackway.model.signature import is_fresh, is_signed
 from trackway.plan.component import Codec, Reply, Request, Taken, is_one_of
@@ -145,12 +144,7 @@ def _secrets(key: str) -> list[bytes]:
 
 def _cut(body: bytes) -> Parcel:
     """A list, one object, or one a line. Raises PayloadError for what is none."""
-    parcel = listed(body)
-    if parcel is None and b"\n" in body.strip():
-        rows = lines(body)
-        if bool(are_objects(as_array(body), rows.starts, rows.ends).any()):
-            return rows
     try:
-        return parcel or single(body)
+        return several(body)
     except PayloadError as error:
         raise PayloadError(error.message, hint="send an object, a list of objects, one a line, or a form") from error

@@ -176,10 +176,12 @@ def _unread(block: Block, detail: str) -> pa.Table:
 
 
 def _lost(block: Block, rows: Ints, detail: str) -> pa.Table:
-    """Refusals for records without a row of their own; a block of one record keeps its bytes."""
-    raw = block.body if block.records == 1 else None
+    """Refusals for records without a row of their own; a block of one record keeps its bytes, and one of as many lines
+    as records those of each line."""
+    texts = [block.body] if block.records == 1 else [line for line in block.body.split(b"\n") if line.strip()]
+    raw = [texts[row] if len(texts) == block.records else None for row in rows.tolist()]
     columns: list[Any] = [
-        pa.array(np.full(len(rows), block.seq)), pa.array(rows), pa.array([raw] * len(rows), pa.binary()),
+        pa.array(np.full(len(rows), block.seq)), pa.array(rows), pa.array(raw, pa.binary()),
         pa.array([Reason.UNREADABLE.value] * len(rows)), pa.array([detail] * len(rows)),
     ]  # fmt: skip
     return pa.Table.from_arrays(columns, names=FRAME)

@@ -87,6 +87,16 @@ def lines(body: bytes) -> Parcel:
     return Parcel(*text_lines(data, 0, len(data)))
 
 
+def several(body: bytes) -> Parcel:
+    """Records in a list, one by itself, or one a line. Raises PayloadError for what is none of these."""
+    found, data = listed(body), as_array(body)
+    if found is None and b"\n" in body and not is_value(data, 0, len(data)):
+        rows = lines(body)
+        if any(is_value(data, start, end) for start, end in zip(rows.starts.tolist(), rows.ends.tolist(), strict=True)):
+            return rows
+    return found or single(body)
+
+
 def objects(body: bytes, parcel: Parcel) -> Iterator[dict[str, Any]]:
     """The records one by one, empty for what is no object; for what a reply must say of each."""
     for start, end in zip(parcel.starts.tolist(), parcel.ends.tolist(), strict=True):
