@@ -236,7 +236,7 @@ def test_a_server_that_restarts_is_found_again(tmp_path, monkeypatch):
         client.connect()
         client.send({"event": "b", "user_id": "ann"})
         until("the second", lambda: workspace.ledger()[0].received == 2)
-        assert puller.health()["state"] == "reading"
+        until("good health", lambda: puller.health()["state"] == "reading")
     finally:
         stop.set()
         reading.join(10)

@@ -178,7 +178,8 @@ def _plain(shard: Shard, context: Context, made: Prepared, span: Span) -> Journe
         for run, numbers in enumerate(made.groups.arrays):
             mine = np.flatnonzero(origin[0, :count] == run)
             group[mine] = numbers[origin[1, mine]]
-    return Journeys(depth[:count], table[:, :count], group, who[:count])
+    filled = Journeys(depth[:count], table[:, :count], group, who[:count])
+    return filled if depth[:count].all() else filled.of(np.flatnonzero(depth[:count]))
 
 
 def _general(shard: Shard, context: Context, made: Prepared, span: Span) -> Journeys:

@@ -15,6 +15,7 @@ from llvmlite import ir
 from numba import carray, njit, types
 from numba.extending import intrinsic
 
+from trackway.store.columns.folds.reading import bits
 from trackway.store.columns.lanes import pointer
 from trackway.store.columns.run import CROWD, QUARTER
 
@@ -37,6 +38,12 @@ def fetch(_context: Any, array: Any, _row: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.int64), generate
+
+
+@njit(cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator]
+def further(live: int, steps: int) -> int:
+    """The bits that can lengthen a chain, when the longest has `live` steps: the first step only at the beginning."""
+    return 1 if live == 0 else ((1 << min(live + 1, steps)) - 1) & ~1
 
 
 @njit(cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator]
@@ -78,7 +85,7 @@ def near(times: np.ndarray, quarters: np.ndarray, a: int, b: int, within: int) -
 
 
 @njit(cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator]
-def alone(  # noqa: PLR0913, PLR0917
+def by_rows(  # noqa: PLR0913, PLR0917
     step: np.ndarray, codes: np.ndarray, also: np.ndarray, others: np.ndarray,
     times: np.ndarray, quarters: np.ndarray, crowded: np.ndarray, i: int, last: int, within: int,
     state: np.ndarray, table: np.ndarray, found: int,
@@ -89,8 +96,7 @@ def alone(  # noqa: PLR0913, PLR0917
     """
     steps, live, begun, pending, start = len(table), 0, -1, np.int64(-1), i
     while True:
-        wanted = 1 if live == 0 else ((1 << min(live + 1, steps)) - 1) & ~1
-        i, pending = following(step, codes, also, others, i, last, wanted, pending)
+        i, pending = following(step, codes, also, others, i, last, further(live, steps), pending)
         if i >= last:
             return live, begun
         if crowded[np.uint64(i) // CROWD]:
@@ -101,9 +107,7 @@ def alone(  # noqa: PLR0913, PLR0917
             begun = i
         if pending >= 0:
             state[0, 0] = pending
-        matched = step[codes[np.uint64(i)]]
-        if len(also):
-            matched &= also[others[np.uint64(i)]]
+        matched = bits(step, codes, also, others, i)
         live = longer(state, live, matched, times, quarters, crowded, i, within, table, found)
         if live == steps:
             return live, begun

@@ -4,7 +4,8 @@ For every number of steps `k` the fold carries the chain of `k` steps that start
 that can go on within the window can also go on from the latest start. One pass, no backtracking. Of first
 steps only the latest before a further step matters, so their times are read when such a step comes.
 
-`state[k - 1]` is the chain of `k` steps: the time of each step.
+Most actors are followed by rows (`folds.alone`); the others, whose events lie in several runs or at one instant, by
+times, in a second pass over them alone. There, `state[k - 1]` is the chain of `k` steps: the time of each step.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from __future__ import annotations
 import numpy as np
 from numba import carray, njit
 
-from trackway.store.columns.folds.alone import AT_ONCE, alone, following, timed
+from trackway.store.columns.folds.alone import AT_ONCE, by_rows, following, further, timed
 from trackway.store.columns.folds.reading import bits, earliest, lent
 from trackway.store.columns.lanes import pointer
+
+UNSURE = 255
+"""The depth of an actor who cannot be followed by rows."""
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -26,13 +30,13 @@ def chains(  # noqa: PLR0913, PLR0917
     start: int, stop: int, cut: bool, within: int, table: np.ndarray, origin: np.ndarray,
     depth: np.ndarray, who: np.ndarray,
 ) -> int:  # fmt: skip
-    """Fill, for each actor who took the first step, one column of the per-actor table; returns how many.
+    """Fill one column of the per-actor table for each actor who may have taken the first step; returns how many.
 
-    `depth[i]` is the deepest step, `table[:, i]` the times of the chain that first got there, `origin[:, i]`
-    the run and row of the actor's first event that is step 1, unless it is empty, and `who[i]` the actor. Only rows in
-    [start, stop) count; `cut` says whether there may be others.
+    `depth[i]` is the deepest step, 0 for an actor who took none, `table[:, i]` the times of the chain that first got
+    there, `origin[:, i]` the run and row of the actor's first event that is step 1, unless it is empty, and `who[i]`
+    the actor. Only rows in [start, stop) count; `cut` says whether there may be others.
     """
-    found, done = 0, 0
+    found, done, unsure = 0, 0, 0
     where, own = np.empty(len(depth), np.int64), np.zeros((len(table), len(table)), np.int64)
     chosen, more, out, since, state = lent(step), lent(also), lent(table), lent(origin), lent(own)
     for actor in range(begin, end):
@@ -43,7 +47,7 @@ def chains(  # noqa: PLR0913, PLR0917
             i, last = lo[s], hi[s]
             if cut:
                 i, last = earliest(times, i, last, start), earliest(times, i, last, stop)
-            live, row = alone(
+            live, row = by_rows(
                 chosen, carray(pointer(step_at[run[s]], step_like), hi[s]), more,
                 carray(pointer(also_at[run[s]], also_like), hi[s]), times,
                 carray(pointer(quarter_at[run[s]], quarter_like), hi[s]),
@@ -53,66 +57,79 @@ def chains(  # noqa: PLR0913, PLR0917
                 where[found] = run[s]
                 if origin.size:
                     since[0, found], since[1, found] = run[s], row
-        if live < 0:
-            live = together(
-                first[actor], first[actor + 1], run, lo, hi, step_at, step_like, chosen, also_at, also_like, more,
-                time_at, time_like, start, stop, cut, within, state, out, since, found,
-            )  # fmt: skip
-        depth[found], who[found] = live, actor
-        found += live > 0
+        depth[found], who[found] = live if live >= 0 else UNSURE, actor
+        unsure += live < 0
+        found += live != 0
         if found - done >= AT_ONCE or actor == end - 1:
             timed(time_at, time_like, where, depth, done, found, out)
             done = found
     own[0, 0] = len(step) + len(also) + table.size + origin.size  # they are lent until here
+    if unsure:
+        by_times(
+            first, run, lo, hi, found, step_at, step_like, step, also_at, also_like, also, time_at, time_like,
+            start, stop, cut, within, table, origin, depth, who,
+        )  # fmt: skip
     return found
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def together(  # noqa: C901, PLR0913, PLR0917
-    begin: int, end: int, run: np.ndarray, lo: np.ndarray, hi: np.ndarray,
+def by_times(  # noqa: PLR0913, PLR0917
+    first: np.ndarray, run: np.ndarray, lo: np.ndarray, hi: np.ndarray, found: int,
     step_at: np.ndarray, step_like: np.ndarray, step: np.ndarray,
     also_at: np.ndarray, also_like: np.ndarray, also: np.ndarray, time_at: np.ndarray, time_like: np.ndarray,
-    start: int, stop: int, cut: bool, within: int, state: np.ndarray, table: np.ndarray, origin: np.ndarray, found: int,
-) -> int:  # fmt: skip
-    """The longest chain of an actor whose events are the stretches [begin, end), however they lie."""
-    live, steps = 0, len(table)
-    for s in range(begin, end):
-        codes = carray(pointer(step_at[run[s]], step_like), hi[s])
-        others = carray(pointer(also_at[run[s]], also_like), hi[s])
-        times = carray(pointer(time_at[run[s]], time_like), hi[s])
-        i, last = lo[s], hi[s]
-        if cut:
-            i, last = earliest(times, i, last, start), earliest(times, i, last, stop)
-        done, pending = i, np.int64(-1)
-        while True:
-            i, pending = following(step, codes, also, others, i, last, further(live, steps), pending)
-            if i >= last:
-                break
-            time = times[i]
-            if live == 0 and origin.size:
-                origin[0, found], origin[1, found] = run[s], i
-            tied = (i > done and times[i - 1] == time) or (i + 1 < last and times[i + 1] == time)
-            if tied:
-                pending = earlier(step, codes, also, others, times, done, i, pending)
-            if pending >= done:
-                state[0, 0] = max(state[0, 0], times[pending])
-            if tied:
-                live, i = instant(step, codes, also, others, times, done, i, last, state, live, within, table, found)
-            else:
-                live = lengthen(state, live, bits(step, codes, also, others, i), time, within, table, found)
-                i += 1
-            if live == steps:
-                return steps
-            done, pending = i, np.int64(-1)
-        if pending >= 0:
-            state[0, 0] = max(state[0, 0], times[pending])
-    return live
+    start: int, stop: int, cut: bool, within: int, table: np.ndarray, origin: np.ndarray,
+    depth: np.ndarray, who: np.ndarray,
+) -> None:  # fmt: skip
+    """Fill the columns of the actors who are `UNSURE`, however their events lie."""
+    own = np.zeros((len(table), len(table)), np.int64)
+    chosen, more, out, since, state = lent(step), lent(also), lent(table), lent(origin), lent(own)
+    for place in range(found):
+        if depth[place] != UNSURE:
+            continue
+        live, s = 0, first[who[place]]
+        while s < first[who[place] + 1] and live < len(table):
+            times = carray(pointer(time_at[run[s]], time_like), hi[s])
+            i, last = lo[s], hi[s]
+            if cut:
+                i, last = earliest(times, i, last, start), earliest(times, i, last, stop)
+            before = live
+            live, row = stretch(
+                chosen, carray(pointer(step_at[run[s]], step_like), hi[s]), more,
+                carray(pointer(also_at[run[s]], also_like), hi[s]), times, i, last, live, within, state, out, place,
+            )  # fmt: skip
+            if before == 0 and origin.size:
+                since[0, place], since[1, place] = run[s] if live > 0 else -1, row
+            s += 1
+        depth[place] = live
+    own[0, 0] = len(step) + len(also) + table.size + origin.size  # they are lent until here
 
 
 @njit(cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator]
-def further(live: int, steps: int) -> int:
-    """The bits that can lengthen a chain, when the longest has `live` steps: the first step only at the beginning."""
-    return 1 if live == 0 else ((1 << min(live + 1, steps)) - 1) & ~1
+def stretch(  # noqa: PLR0913, PLR0917
+    step: np.ndarray, codes: np.ndarray, also: np.ndarray, others: np.ndarray, times: np.ndarray,
+    i: int, last: int, live: int, within: int, state: np.ndarray, table: np.ndarray, place: int,
+) -> tuple[int, int]:  # fmt: skip
+    """Let the rows [i, last) lengthen the chains; the length of the longest, and the row it began at if it was none."""
+    steps, done, pending, begun = len(table), i, np.int64(-1), -1
+    while live < steps:
+        i, pending = following(step, codes, also, others, i, last, further(live, steps), pending)
+        if i >= last:
+            if pending >= 0:
+                state[0, 0] = max(state[0, 0], times[np.uint64(pending)])
+            break
+        begun, time = i if live == 0 else begun, times[np.uint64(i)]
+        tied = (i > done and times[np.uint64(i - 1)] == time) or (i + 1 < last and times[np.uint64(i + 1)] == time)
+        if tied:
+            pending = earlier(step, codes, also, others, times, done, i, pending)
+        if pending >= done:
+            state[0, 0] = max(state[0, 0], times[np.uint64(pending)])
+        if tied:
+            live, i = instant(step, codes, also, others, times, done, i, last, state, live, within, table, place)
+        else:
+            live = lengthen(state, live, bits(step, codes, also, others, i), time, within, table, place)
+            i += 1
+        done, pending = i, np.int64(-1)
+    return live, begun
 
 
 @njit(cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator]
