@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from houses import NOW, House
 from trackway.errors import StorageError, WorkspaceError
+from trackway.plan.component import Contract
 
 DAY = 86_400_000_000
 Make = Callable[..., House]
@@ -369,7 +371,7 @@ def die(one: House, stage: tuple[str, str], *, after: bool, most: int) -> None:
 
 # ── law 3: order and repetition do not matter ───────────────────────────────────────────────────────
 
-STABLE = "event_id, time, source, event, actor, user_id, anonymous_id, tie, more, plan, amount"
+STABLE = "event_id, time, source, event, actor, user_id, anonymous_id, tie, plan, amount, seats, more->>'seats' as odd"
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -379,14 +381,16 @@ def test_any_permutation_split_repetition_or_overlap_gives_the_same_events(house
         {
             "event": f"E{i % 3}", "event_id": f"e{i}", "anonymous_id": f"a{i % 5}",
             "user_id": f"u{i % 5}" if i % 4 == 0 else None, "time": f"2026-09-{1 + i % 20:02}T10:00:00Z",
-            "plan": ["free", "pro"][i % 2], "amount": i / 4,
+            "plan": ["free", "pro"][i % 2], "amount": i / 4, "seats": [i, "many", i / 2, None, True][i % 5],
+            "size": [i, "large", i / 2, None, True][i % 5],
         }
         for i in range(24)
     ]  # fmt: skip
-    straight = house()
+    contracts = {"any": Contract(event="*", mode="evolve", properties={"seats": "integer"})}
+    straight = house(contracts=contracts)
     straight.receive(*events)
     straight.run()
-    shuffled = house()
+    shuffled = house(contracts=contracts)
     order = data.draw(st.permutations(events + data.draw(st.lists(st.sampled_from(events), max_size=12))))
     while order:
         size = data.draw(st.integers(1, len(order)))
@@ -395,4 +399,35 @@ def test_any_permutation_split_repetition_or_overlap_gives_the_same_events(house
         if data.draw(st.booleans()):
             shuffled.run(data.draw(st.sampled_from([1, 5, 1000])))
     shuffled.run()
+    assert shuffled.lake.schema()["seats"] == "integer"
     assert shuffled.events(STABLE) == straight.events(STABLE)
+    assert sizes(shuffled) == sizes(straight) == [_text(event["size"]) for event in by_time(events)]
+
+
+def test_values_of_another_kind_than_their_column_are_kept_and_counted_as_drift(house: Make) -> None:
+    one = house()
+    for number, size in enumerate([1, "large", 2.5, True]):
+        one.receive({"event": "A", "event_id": f"e{number}", "user_id": "u", "size": size})
+        one.run()
+    assert one.events("size", "more", order="event_id") == [
+        {"size": 1.0, "more": None}, {"size": None, "more": '{"size":"large"}'},
+        {"size": 2.5, "more": None}, {"size": None, "more": '{"size":true}'},
+    ]  # fmt: skip
+    details = one.account().details
+    assert [(c.step, c.reason, c.records) for c in details if c.bin == "drift"] == [("size", "type", 2)]
+
+
+def sizes(one: House) -> list[str | None]:
+    """The values of a property that nobody declared, wherever they are."""
+    rows = one.events("size", "more")
+    return [
+        _text(row["size"] if row["size"] is not None else json.loads(row["more"] or "{}").get("size")) for row in rows
+    ]
+
+
+def by_time(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(events, key=lambda event: (event["time"], event["event_id"]))
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value).removesuffix(".0")

@@ -1,7 +1,7 @@
 """Fitting values to the columns of the lake: a value that does not fit goes to `more`, counted, never lost.
 
 A column has the kind it was first seen with (or the contract's, when it declares one); later values of
-another kind are turned into it when nothing is lost by that, and are kept in `more` otherwise.
+another kind are turned into it when nothing is lost by that, and are kept in `more` otherwise (decision 0015).
 """
 
 from __future__ import annotations

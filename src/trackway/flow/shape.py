@@ -138,7 +138,7 @@ class Shaper:
         left = out[LEFT].to_numpy()
         drift = Counter(
             {what: n for i, what in enumerate(fusion.counted) if (n := pc.sum(out[f"{OWN}count{i}"]).as_py() or 0)}
-        )
+        ) + self._misread(table, lake)
         if not left.any():
             return Shaped(source, result, _no_refusals(), Counter(), drift)
         codes, numbers = np.unique(left[left > 0], return_counts=True)
@@ -200,6 +200,24 @@ class Shaper:
         if len(at) > 1 and not bool((np.diff(at) == 1).all()):
             out = out.take(pa.array(np.argsort(at)))
         return out
+
+    def _misread(self, table: pa.Table, lake: Schema) -> Counter[tuple[str, str]]:
+        """How many values the codec kept in `more`: by column those not of its kind, and those that got no column.
+        What contracts declare, they count themselves.
+        """
+        found: Counter[tuple[str, str]] = Counter()
+        if "more" not in table.column_names or table["more"].null_count == table.num_rows:
+            return found
+        names = "select unnest(json_keys(more)) as name from kept where more is not null"
+        self._connection.register("kept", table.select(["more"]))
+        try:
+            counts = self._connection.execute(f"select name, count(*) from ({names}) group by name").fetchall()
+        finally:
+            self._connection.unregister("kept")
+        for name, count in counts:
+            if name not in self._declared:
+                found[(name, "type") if name in lake else ("", "columns")] += count
+        return found
 
     def _refused(self, fusion: Fusion, table: pa.Table, out: pa.Table, left: NDArray[Any]) -> pa.Table:
         """The rows that a verdict refused, with what had been read of them."""
