@@ -22,7 +22,8 @@ A bad event is not an exception: it is data, a refusal with a reason code (`mode
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class TrackwayError(Exception):
@@ -139,6 +140,16 @@ class StorageError(TrackwayError):
     """The disk refused to keep something: full, read-only or gone. Nothing was acknowledged."""
 
     status = 503
+
+
+@contextmanager
+def optional(what: str, extra: str) -> Iterator[None]:
+    """Imports of packages that only some need; `extra` is the one of ours that brings them. Raises MissingDriver."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        hint = f"pip install 'trackway[{extra}]'"
+        raise MissingDriver(f"{what} needs the package '{error.name}'", hint=hint) from error
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from trackway.bench.report import Document, as_text
 from trackway.errors import QuestionError, suggest
 from trackway.flow.decoding import FRAME, codec, decode
 from trackway.model.event import Block
+from trackway.model.parallel import in_parallel
 
 CASES = (*apps.CASES, *logs.CASES, *mails.CASES, *servers.CASES, *texts.CASES)
 EVENTS = 100_000
@@ -99,8 +99,7 @@ def ours(name: str, payloads: Sequence[Payload]) -> pa.Table:
     reader = codec(name)
     threads = machine.cores()
     shares = [payloads[place::threads] for place in range(threads)]
-    with ThreadPoolExecutor(threads) as pool:
-        counts = list(pool.map(lambda share: [reader.count(*payload) for payload in share], shares))
+    counts = in_parallel(lambda share: [reader.count(*payload) for payload in share], shares)
     blocks = [
         Block(number, "bench", RECEIVED, name, body, counts[number % threads][number // threads], headers)
         for number, (body, headers) in enumerate(payloads)

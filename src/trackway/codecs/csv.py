@@ -29,10 +29,8 @@ the rows around it go through.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -48,6 +46,7 @@ from trackway.flow.sheet import Style, names_of
 from trackway.flow.spans import Bytes, Ints, as_array, gather
 from trackway.flow.tabular import place, shape, zoned
 from trackway.model.event import DECODED, Block, Reason
+from trackway.model.parallel import in_parallel
 from trackway.model.schema import Kind, Schema
 from trackway.plan.component import Codec
 
@@ -69,8 +68,7 @@ class Csv(Codec):
         """One row a row."""
         if not blocks:
             return DECODED.empty_table()
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            tables = list(pool.map(partial(_table, known=known.properties), blocks))
+        tables = in_parallel(partial(_table, known=known.properties), blocks)
         return shape(pa.concat_tables(tables, promote_options="default"), known.properties)
 
 

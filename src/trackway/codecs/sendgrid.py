@@ -18,7 +18,7 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from trackway.errors import MissingDriver
+from trackway.errors import optional
 from trackway.model.dialect import Dialect, called, revealed
 from trackway.model.documents import HIDDEN, column_or_nulls
 from trackway.model.event import Block
@@ -59,13 +59,11 @@ class Sendgrid(Codec):
 
 def _verified(key: str, signature: str, message: bytes) -> bool:
     """Whether a signature in base64 is one of a public key (DER in base64) over a message."""
-    try:
+    with optional("signatures of SendGrid", "sendgrid"):
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
         from cryptography.hazmat.primitives.hashes import SHA256
         from cryptography.hazmat.primitives.serialization import load_der_public_key
-    except ModuleNotFoundError as error:
-        raise MissingDriver("signatures of SendGrid need a package", hint="pip install 'trackway[sendgrid]'") from error
     try:
         public = load_der_public_key(base64.b64decode(key))
         if not isinstance(public, EllipticCurvePublicKey):

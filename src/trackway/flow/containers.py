@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import orjson
 
-from trackway.errors import MissingDriver
+from trackway.errors import optional
 from trackway.flow.reading import HEAD, Mark, Piece, digest
 from trackway.flow.records import Bad
 from trackway.flow.spans import Copies, as_array
@@ -180,12 +180,8 @@ def separated(body: bytes, limit: int) -> bytes:
 @cache
 def parsed(schema: str) -> tuple[Any, Any]:
     """The schema as the reader wants it, and the reader. Raises what fastavro raises, and MissingDriver."""
-    try:
+    with optional("the codec avro", "avro"):
         import fastavro
-    except ModuleNotFoundError as error:
-        raise MissingDriver(
-            "the codec avro needs the package 'fastavro'", hint="pip install 'trackway[avro]'"
-        ) from error
     try:
         told = orjson.loads(schema)
         _without_traps(told, {})

@@ -7,9 +7,7 @@ invents is left out, and one that raises costs the records of its block, not the
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -23,6 +21,7 @@ from trackway.flow.fuse import OWN, RAW
 from trackway.flow.names import own
 from trackway.model.documents import MOST_COLUMNS
 from trackway.model.event import DECODED, Block, Reason
+from trackway.model.parallel import in_parallel
 from trackway.model.schema import ARROW, ENVELOPE, Schema
 from trackway.plan import registry
 from trackway.plan.component import Codec
@@ -90,8 +89,7 @@ def _together(reader: Codec, blocks: Sequence[Block], known: Schema) -> pa.Table
     parts = _parts(blocks)
     if len(parts) < 2:
         return reader.decode(blocks, known)
-    with ThreadPoolExecutor(min(len(parts), os.cpu_count() or 1)) as pool:
-        tables = list(pool.map(lambda part: reader.decode(part, known), parts))
+    tables = in_parallel(lambda part: reader.decode(part, known), parts)
     names = {name for table in tables for name in table.column_names}
     fields = {field for table in tables for field in zip(table.schema.names, table.schema.types, strict=True)}
     if len({name.lower() for name in names}) < len(fields) or len(names) > MOST_COLUMNS:

@@ -7,10 +7,8 @@ refused by themselves when they do not fit. A format brings its layouts and the 
 from __future__ import annotations
 
 import hashlib
-import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,7 +18,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from trackway.flow.kernels import njit_free
 from trackway.flow.layout import Field, Layout, States
 from trackway.flow.moments import as_utc, compiled, moments
 from trackway.flow.scanning import GARBLED, GOOD, SHAPELESS, TIMELESS, scan
@@ -40,7 +37,8 @@ from trackway.flow.values import (
 )
 from trackway.model.event import DECODED, Block, Reason
 from trackway.model.gather import ABSENT
-from trackway.model.kernels import leaf
+from trackway.model.kernels import kernel, leaf
+from trackway.model.parallel import in_parallel
 from trackway.model.schema import Schema
 from trackway.plan.component import Codec
 
@@ -85,8 +83,7 @@ class LineCodec(Codec):
             return DECODED.empty_table()
         if len(blocks) == 1:
             return self.table(blocks[0])
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return stacked(list(pool.map(self.table, blocks)))
+        return stacked(in_parallel(self.table, blocks))
 
     def table(self, block: Block) -> pa.Table:
         """The events of one block."""
@@ -391,7 +388,7 @@ def more_column(aside: Sequence[tuple[str, pa.Array]], rows: int) -> pa.Array:
     return pc.if_else(pc.equal(inner, ""), None, objects)
 
 
-@njit_free
+@kernel
 def _groups(data: Bytes, ips: Ints, agents: Ints, mixed: NDArray[np.uint64]) -> tuple[Ints, Ints]:
     """The number of the (ip, agent) pair of every row, and the first row of every pair."""
     size = 16

@@ -18,12 +18,11 @@ import pyarrow.compute as pc
 from numba import uint64
 from numpy.typing import NDArray
 
-from trackway.flow.kernels import njit_free
 from trackway.flow.layout import CLF, FormatError
 from trackway.flow.spans import Bytes, Ints, text_spans
 from trackway.flow.times import read_times
 from trackway.model.gather import ABSENT, MICROS_A_DAY, day_number
-from trackway.model.kernels import leaf
+from trackway.model.kernels import kernel, leaf
 
 YEAR, MONTH, DAY, HOUR, MINUTE, SECOND, FRACTION, OFFSET, TOLD, HALF = range(10)
 """Parts of a time as they are read; those from month to second are two digits each."""
@@ -145,7 +144,7 @@ def times_of(texts: pa.Array, formats: Sequence[str]) -> pa.Array:
     return pc.replace_with_mask(times, pa.array(rest), others)
 
 
-@njit_free
+@kernel
 def _moments(  # noqa: PLR0913, PLR0917
     data: Bytes, starts: Ints, lengths: Ints, steps: Ints, year: int, latest: int, zoned: NDArray[np.bool_], clf: bool
 ) -> Ints:

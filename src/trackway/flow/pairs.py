@@ -13,13 +13,12 @@ import orjson
 from numba import uint64
 from numpy.typing import NDArray
 
-from trackway.flow.kernels import njit_free
 from trackway.flow.lines import is_utf8
 from trackway.flow.spans import Bytes, Ints, as_array, hashes
 from trackway.model.cells import FALSE, FLOAT, INTEGER, TEXT, TEXT_ESCAPED, TRUE, Cells, Path
 from trackway.model.event import Reason
 from trackway.model.json_text import SPECIAL, number_end
-from trackway.model.kernels import leaf
+from trackway.model.kernels import kernel, leaf
 
 ODD = 255
 """In place of a type: a text with quotes, backslashes or control characters."""
@@ -177,7 +176,7 @@ def _type(data: Bytes, at: int, end: int) -> int:
     return TEXT
 
 
-@njit_free
+@kernel
 def _interned(data: Bytes, key: Ints, hashed: NDArray[np.uint64]) -> tuple[NDArray[np.int32], Ints]:
     """A number for every key, the same for the same bytes, and the first place of each."""
     size = 64

@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numba import uint64
 
-from trackway.flow.kernels import njit_free
 from trackway.flow.layout import (
     ASKED,
     EMPTY,
@@ -32,7 +31,7 @@ from trackway.flow.layout import (
 )  # fmt: skip
 from trackway.flow.spans import Bytes, Ints
 from trackway.model.json_text import byte_at
-from trackway.model.kernels import leaf
+from trackway.model.kernels import kernel, leaf
 
 GOOD, SHAPELESS, TIMELESS, GARBLED = range(4)
 """What a line is: of the layout, not of it, of it but for its time, or no text in its encoding."""
@@ -46,7 +45,7 @@ def scan(data: Bytes, starts: Ints, ends: Ints, layout: Layout) -> tuple[Ints, S
     return spans, state
 
 
-@njit_free
+@kernel
 def _scan(  # noqa: PLR0913, PLR0917
     data: Bytes, starts: Ints, ends: Ints, program: Ints, pool: Bytes, null: int, spans: Ints
 ) -> States:
@@ -224,7 +223,7 @@ def _matches(data: Bytes, at: int, end: int, pool: Bytes, text: int, size: int) 
     return True
 
 
-@njit_free
+@kernel
 def frames(data: Bytes) -> tuple[Ints, Ints]:
     """Starts and ends of frames, each after its length in digits and a space; the last may be cut.
 

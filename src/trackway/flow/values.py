@@ -13,11 +13,10 @@ import pyarrow.compute as pc
 from numba import uint64
 from numpy.typing import NDArray
 
-from trackway.flow.kernels import njit_free
 from trackway.flow.spans import Bytes, Ints, gather, text_spans
 from trackway.model.gather import POWERS
 from trackway.model.json_text import byte_at
-from trackway.model.kernels import leaf
+from trackway.model.kernels import kernel, leaf
 
 WELL, MISFIT = 0, 1
 Doubles = NDArray[np.float64]
@@ -98,7 +97,7 @@ def _decoded(plain: bytes, text: str) -> str:
 # ── numbers ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-@njit_free
+@kernel
 def integers(data: Bytes, spans: Ints, least: int, most: int) -> tuple[Ints, States]:
     """Whole numbers of `least` to `most` digits; MISFIT for what is none."""
     starts, lengths = spans[0], spans[1]
@@ -122,7 +121,7 @@ def integers(data: Bytes, spans: Ints, least: int, most: int) -> tuple[Ints, Sta
     return values, state
 
 
-@njit_free
+@kernel
 def numbers(data: Bytes, spans: Ints, scale: float) -> tuple[Doubles, States]:
     """Decimal numbers, times `scale`; MISFIT for what is none."""
     starts, lengths = spans[0], spans[1]
@@ -153,7 +152,7 @@ def numbers(data: Bytes, spans: Ints, scale: float) -> tuple[Doubles, States]:
     return values, state
 
 
-@njit_free
+@kernel
 def one_of(data: Bytes, spans: Ints, words: Bytes, any_word: bool) -> States:
     """MISFIT for what is none of the words, in capitals or not; `words` are in capitals, each between two `|`.
 
@@ -296,7 +295,7 @@ def _url(  # noqa: PLR0913, PLR0917
     _target(data, at, end, parts, path, row)
 
 
-@njit_free
+@kernel
 def addresses(data: Bytes, spans: Ints, parts: Ints, ported: bool) -> States:
     """Address and port of `address[:port]` into `parts`; MISFIT for what is no IPv4 or IPv6 address.
 

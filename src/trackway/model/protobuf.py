@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import int64, njit, uint64
+from numba import int64, uint64
 
 from trackway.model.json_text import Bytes, Ints
+from trackway.model.kernels import kernel
 
 LIST = 0
 """In place of the number of the field in which the pairs of an object are."""
@@ -30,7 +31,7 @@ SEVERITY_TEXT, EVENT_NAME, SEVERITY, TRACE, SPAN, BODY, ATTRIBUTES, TIME = (
 )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def varint(data: Bytes, at: int, end: int) -> tuple[int, int]:
     """A number and where it ends; -1 when it does not."""
     value, shift = uint64(0), uint64(0)
@@ -45,7 +46,7 @@ def varint(data: Bytes, at: int, end: int) -> tuple[int, int]:
     return int64(0), -1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def field_at(data: Bytes, at: int, end: int) -> tuple[int, int, int, int]:
     """Number and wire type of the field at `at`, and from where to where its value is; -1 when there is none."""
     tag, at = varint(data, at, end)
@@ -64,7 +65,7 @@ def field_at(data: Bytes, at: int, end: int) -> tuple[int, int, int, int]:
     return number, wire, at, (at + size if at >= 0 and 0 <= size <= end - at else -1)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def inner(data: Bytes, at: int, end: int, wanted: int) -> tuple[int, int]:
     """From where to where the last message under a field number is; (0, 0) when there is none."""
     found, last = 0, 0
@@ -78,7 +79,7 @@ def inner(data: Bytes, at: int, end: int, wanted: int) -> tuple[int, int]:
     return found, last
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def messages(data: Bytes, at: int, end: int, wanted: int) -> tuple[Ints, Ints, bool]:
     """From where to where all messages under a field number are, and whether the whole was one of fields."""
     starts = np.empty(16, dtype=np.int64)
@@ -98,7 +99,7 @@ def messages(data: Bytes, at: int, end: int, wanted: int) -> tuple[Ints, Ints, b
     return starts[:count], ends[:count], True
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def put_name(place: tuple[int, int], out: Bytes, used: int) -> int:
     """A name and its colon, after a comma when something stands before."""
     if out[used - 1] != 123:
@@ -110,7 +111,7 @@ def put_name(place: tuple[int, int], out: Bytes, used: int) -> int:
     return used
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def put_text(data: Bytes, at: int, end: int, out: Bytes, used: int) -> int:
     """A text in quotes."""
     out[used] = 34
@@ -131,7 +132,7 @@ def put_text(data: Bytes, at: int, end: int, out: Bytes, used: int) -> int:
     return used + 1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def put_number(value: int, out: Bytes, used: int) -> int:
     """A whole number."""
     left = uint64(value)
@@ -150,7 +151,7 @@ def put_number(value: int, out: Bytes, used: int) -> int:
     return used
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def put_bytes(data: Bytes, at: int, end: int, hexadecimal: bool, out: Bytes, used: int) -> int:  # noqa: PLR0913, PLR0917
     """Bytes as a text of hexadecimal digits or of base64."""
     out[used] = 34
@@ -174,7 +175,7 @@ def put_bytes(data: Bytes, at: int, end: int, hexadecimal: bool, out: Bytes, use
     return used + 1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def fixed64(data: Bytes, at: int) -> int:
     """Eight bytes as a number."""
     value = uint64(0)
@@ -183,7 +184,7 @@ def fixed64(data: Bytes, at: int) -> int:
     return int(int64(value))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def put_double(data: Bytes, at: int, out: Bytes, used: int, doubles: Doubles) -> None:
     """Room for a double, which is written later."""
     places, values, count = doubles
@@ -195,7 +196,7 @@ def put_double(data: Bytes, at: int, out: Bytes, used: int, doubles: Doubles) ->
         out[used + place] = 32
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def put_scalar(data: Bytes, number: int, start: int, end: int, out: Bytes, used: int, doubles: Doubles) -> int:  # noqa: PLR0911, PLR0913, PLR0917
     """A value that is no list and no object; null when there is none."""
     if number == 1:
@@ -217,7 +218,7 @@ def put_scalar(data: Bytes, number: int, start: int, end: int, out: Bytes, used:
     return used + 4
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def which(data: Bytes, at: int, end: int) -> tuple[int, int, int]:
     """The kind of a value of any type (its field number, 0: nothing, -1: it is none), and from where to where it is."""
     kind, first, last = 0, 0, 0
@@ -231,7 +232,7 @@ def which(data: Bytes, at: int, end: int) -> tuple[int, int, int]:
     return kind, first, last
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def put_pairs(data: Bytes, at: int, end: int, form: int, out: Bytes, used: int, doubles: Doubles) -> int:  # noqa: PLR0913, PLR0917
     """The pairs in field `form` of a message as an object, or the values in it as a list (LIST); -1 when it is none.
 
@@ -274,7 +275,7 @@ def put_pairs(data: Bytes, at: int, end: int, form: int, out: Bytes, used: int, 
     return used
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def put_value(data: Bytes, at: int, end: int, out: Bytes, used: int, doubles: Doubles) -> int:  # noqa: PLR0913, PLR0917
     """A value of any type; -1 when it is none."""
     kind, first, last = which(data, at, end)
@@ -285,7 +286,7 @@ def put_value(data: Bytes, at: int, end: int, out: Bytes, used: int, doubles: Do
     return int(put_scalar(data, kind, first, last, out, used, doubles))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def put_record(data: Bytes, begin: int, end: int, out: Bytes, used: int, doubles: Doubles) -> int:  # noqa: C901, PLR0913, PLR0917
     """A log record as an object; -1 when it is none."""
     out[used] = 123
@@ -322,7 +323,7 @@ def put_record(data: Bytes, begin: int, end: int, out: Bytes, used: int, doubles
     return used + 1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@kernel
 def put_records(data: Bytes, starts: Ints, ends: Ints, out: Bytes, edges: Ints, doubles: Doubles) -> int:  # noqa: PLR0913, PLR0917
     """All records one after the other; one that is none stays empty. Returns how many bytes; fills the `edges`."""
     used = 0

@@ -12,7 +12,7 @@ import pkgutil
 from functools import cache
 from importlib.metadata import entry_points
 
-from trackway.errors import ConfigError, MissingDriver, suggest
+from trackway.errors import ConfigError, optional, suggest
 from trackway.plan.component import Codec, Component, Source, Transform
 from trackway.plan.query import Query
 
@@ -41,12 +41,8 @@ def load(kind: str, name: str) -> type[Component]:
         raise ConfigError(f"unknown type '{name}' of {kind}", hint=suggest(name, names(kind)))
     for point in entry_points(group=f"trackway.{kind}", name=name):
         return point.load()  # type: ignore[no-any-return]
-    try:
+    with optional(f"{kind}.{name}", name):
         module = importlib.import_module(f"trackway.{kind}.{name}")
-    except ModuleNotFoundError as error:
-        raise MissingDriver(
-            f"{kind}.{name} needs the package '{error.name}'", hint=f"pip install 'trackway[{name}]'"
-        ) from error
     return component_in(module, KINDS[kind])
 
 

@@ -43,7 +43,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from trackway.errors import MissingDriver, SourceError, suggest
+from trackway.errors import SourceError, optional, suggest
 from trackway.flow.messages import Message
 from trackway.flow.pulling import Fetched, Puller, unreachable
 from trackway.flow.schemas import PREFIX, Registry, numbered
@@ -232,12 +232,8 @@ class Link:
 
     def __init__(self, source: Kafka, name: str) -> None:
         """Raises SourceError when nobody answers or we are not let in."""
-        try:
+        with optional("sources.kafka", "kafka"):
             import confluent_kafka
-        except ModuleNotFoundError as error:
-            raise MissingDriver(
-                "sources.kafka needs the package 'confluent_kafka'", hint="pip install 'trackway[kafka]'"
-            ) from error
         self._kafka = confluent_kafka
         self._source = source
         self._faults: list[Any] = []

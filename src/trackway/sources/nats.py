@@ -25,7 +25,7 @@ from typing import Any, Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from trackway.errors import MissingDriver, SourceError, suggest
+from trackway.errors import SourceError, optional, suggest
 from trackway.flow.messages import Message
 from trackway.flow.pulling import Fetched, Puller, unreachable
 from trackway.model.secret import Secret
@@ -100,12 +100,10 @@ class Link:
 
     def __init__(self, source: Nats) -> None:
         """Raises SourceError when nobody answers or we are not let in."""
-        try:
+        with optional("sources.nats", "nats"):
             import nats
             import nats.errors
             import nats.js.errors
-        except ModuleNotFoundError as error:
-            raise MissingDriver("sources.nats needs the package 'nats'", hint="pip install 'trackway[nats]'") from error
         self._nats = nats
         self._source = source
         self._heard: dict[str, None] = {}

@@ -33,7 +33,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from trackway.errors import MissingDriver, SourceError, suggest
+from trackway.errors import SourceError, optional, suggest
 from trackway.flow.messages import Message
 from trackway.flow.pulling import Fetched, Puller, unreachable
 from trackway.model.secret import Secret
@@ -141,13 +141,9 @@ class Link:
 
     def __init__(self, source: Postgres) -> None:
         """Raises SourceError when nobody answers or we are not let in."""
-        try:
+        with optional("sources.postgres", "postgres"):
             import psycopg
             import psycopg.sql
-        except ModuleNotFoundError as error:
-            raise MissingDriver(
-                "sources.postgres needs the package 'psycopg'", hint="pip install 'trackway[postgres]'"
-            ) from error
         self._driver = psycopg
         self._source = source
         secret = {"password": str(source.password)} if source.password is not None else {}

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import orjson
 from pydantic import Field, model_validator
 
-from trackway.errors import MissingDriver, SourceError, suggest
+from trackway.errors import SourceError, optional, suggest
 from trackway.flow.messages import Message
 from trackway.flow.pulling import Fetched, Puller, unreachable
 from trackway.model.secret import Secret
@@ -90,12 +90,8 @@ class Link:
 
     def __init__(self, source: Redis) -> None:
         """Raises SourceError when nobody answers or we are not let in."""
-        try:
+        with optional("sources.redis", "redis"):
             import redis
-        except ModuleNotFoundError as error:
-            raise MissingDriver(
-                "sources.redis needs the package 'redis'", hint="pip install 'trackway[redis]'"
-            ) from error
         self._redis = redis
         self._source = source
         encrypted = {"ssl_ca_certs": source.ca} if source.ca else {}

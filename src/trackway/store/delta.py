@@ -11,7 +11,6 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
 from trackway.errors import StorageError, WorkspaceError
+from trackway.model.parallel import in_parallel
 from trackway.store.durable import sync
 
 APP = "flow"
@@ -328,8 +328,7 @@ class Table:
     def write(self, rows: pa.Table, *, changes: bool) -> list[AddAction]:
         """Data files of rows, on disk and not yet committed."""
         parts = _parts(rows, self._partition)
-        with ThreadPoolExecutor(2) as pool:
-            return list(pool.map(lambda part: self._file(*part, changes=changes), parts))
+        return in_parallel(lambda part: self._file(*part, changes=changes), parts)
 
     def _file(self, value: str, rows: pa.Table, *, changes: bool) -> AddAction:
         folder = self.folder / f"{self._partition}={value}" if self._partition else self.folder

@@ -9,7 +9,6 @@ are never shown, and are removed when the flow starts again.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trackway.model.parallel import in_parallel
 from trackway.model.schema import ENVELOPE, Schema, kind_of
 from trackway.store import views
 from trackway.store.compaction import compact
@@ -214,8 +214,7 @@ def arranged(events: pa.Table) -> pa.Table:
     dates = pa.array(days.astype("datetime64[D]")).cast(pa.string())
     if "date" in events.column_names:
         events = events.drop_columns(["date"])
-    with ThreadPoolExecutor(2) as pool:
-        columns = list(pool.map(lambda column: column.take(found), [*events.combine_chunks().columns, dates]))
+    columns = in_parallel(lambda column: column.take(found), [*events.combine_chunks().columns, dates])
     return pa.table(columns, names=[*events.column_names, "date"])
 
 

@@ -6,13 +6,12 @@ their group. So the actors behind a number are found by the same loop that count
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
 
+from trackway.model.parallel import in_parallel
 from trackway.store.columns.context import Context
 from trackway.store.columns.people import Cell, Column, Listed, listed
 from trackway.store.columns.view import Shard, View
@@ -45,8 +44,7 @@ def whoever(
 
 def members(view: View, of: Callable[[Shard], np.ndarray]) -> np.ndarray:
     """The actors of the view for whom `of`, asked of every shard, says yes."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return np.flatnonzero(np.concatenate(list(pool.map(of, view.shards))))
+    return np.flatnonzero(np.concatenate(in_parallel(of, view.shards)))
 
 
 def counted_in(

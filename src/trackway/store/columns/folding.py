@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from functools import cache, partial
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 from trackway.errors import TooLarge
+from trackway.model.parallel import in_parallel
 from trackway.plan.query import Query
 from trackway.store.columns.context import Context
 from trackway.store.columns.limits import Limits
@@ -22,49 +20,6 @@ PART = 8
 """A partial may take this part of the memory there is."""
 
 
-@cache
-def workers() -> ThreadPoolExecutor:
-    """A thread for each further core, for all questions of the process: starting them would take longer than some
-    folds, and the one who asks folds too."""
-    return ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="fold")
-
-
-T = TypeVar("T")
-
-
-def in_parallel(jobs: Sequence[Callable[[], T]]) -> list[T]:
-    """What each of some independent jobs gives, in their order; they must let go of the interpreter to gain by it.
-
-    The caller's thread works too, from the other end: asleep it would leave its core to a scheduler that may then run
-    all workers on one. When a job raises, no other is begun.
-    """
-    found: dict[int, T] = {}
-    left = deque(range(len(jobs)))
-
-    def work(take: Callable[[], int]) -> None:
-        while (place := _taken(take)) is not None:
-            found[place] = jobs[place]()
-
-    others = min(len(jobs), os.cpu_count() or 1) - 1
-    futures = [workers().submit(work, left.popleft) for _ in range(others)]
-    try:
-        work(left.pop)
-    finally:
-        left.clear()
-        wait([future for future in futures if not future.cancel()])
-    for future in futures:
-        if not future.cancelled():
-            future.result()
-    return [found[place] for place in range(len(jobs))]
-
-
-def _taken(take: Callable[[], int]) -> int | None:
-    try:
-        return take()
-    except IndexError:
-        return None
-
-
 def folded(query: Query, shards: Sequence[Shard], context: Context, limits: Limits) -> list[Any]:
     """The partial of each shard, in their order. Raises Cancelled or TooSlow between two shards."""
 
@@ -72,7 +27,7 @@ def folded(query: Query, shards: Sequence[Shard], context: Context, limits: Limi
         limits.check()
         return query.fold(shard, context)
 
-    return in_parallel([partial(one, shard) for shard in shards])
+    return in_parallel(one, shards)
 
 
 def merged(query: Query, shards: Sequence[Shard], context: Context, limits: Limits) -> Any:

@@ -8,10 +8,8 @@ What reads several columns at once, or `time`, is evaluated by DuckDB on the row
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +17,7 @@ import pyarrow as pa
 from numba import njit
 from sqlglot import exp
 
+from trackway.model.parallel import in_parallel
 from trackway.store.columns.evaluate import evaluate
 from trackway.store.columns.lanes import Lane, Mask, identity, lane, nothing
 from trackway.store.columns.view import View
@@ -103,8 +102,7 @@ class Masks:
                 part = out[run][lo:hi]
                 np.bitwise_or(part, (row(run, lo, hi) == TRUE).astype(kind) << kind(k), out=part)
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(fill, self._places()))
+        in_parallel(fill, self._places())
         return out
 
     def _places(self) -> Iterator[tuple[int, int, int]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from trackway.model.parallel import in_parallel
 from trackway.store.columns.order import by_actor, pick, settle, spread
 from trackway.store.columns.run import COLUMN, FIXED, QUARTER, SHARDS, Run, create, layout, width
 
@@ -73,8 +72,7 @@ def _fill(runs: Sequence[Run], place: np.ndarray, columns: Sequence[str], target
         target["quarters"][mine] = target["time"][mine] // QUARTER - first_quarter
         return actors, starts[:-1] + tops[shard]
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        stretches = list(pool.map(one, range(SHARDS)))
+    stretches = in_parallel(one, range(SHARDS))
     target["bounds"][0] = 0
     target["bounds"][1:] = np.cumsum([len(actors) for actors, _ in stretches])
     count = int(target["bounds"][-1])

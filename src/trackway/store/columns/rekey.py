@@ -7,10 +7,8 @@ groups and samples do not know the difference.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
@@ -21,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from trackway.model.parallel import in_parallel
 from trackway.model.schema import Schema
 from trackway.store.columns import keyed_file
 from trackway.store.columns.actors import Key, texts
@@ -252,7 +251,9 @@ def rekeyed(run: Run, codes: np.ndarray, places: np.ndarray) -> Rekeyed:
     if len(some) < len(codes):
         order = some[order]
     edges = np.searchsorted(starts, np.linspace(0, len(order), PARTS + 1).astype(np.int64))
-    each(lambda part: settle(order, starts[part[0] : part[1] + 1], run.time, run.tie), _pairs(edges, len(actors)))
+    in_parallel(
+        lambda part: settle(order, starts[part[0] : part[1] + 1], run.time, run.tie), _pairs(edges, len(actors))
+    )
     narrow = order.astype(np.uint32) if run.rows < 1 << 32 else order
     time = permuted(run.time, narrow)
     found = {"order": narrow, "time": time, "quarters": quarters(time), "starts": starts, "bounds": bounds}
@@ -270,7 +271,7 @@ def permuted(source: np.ndarray, order: np.ndarray) -> np.ndarray:
     """`source[order]`, by all cores."""
     out = np.empty(len(order), source.dtype)
     edges = np.linspace(0, len(order), PARTS + 1).astype(np.int64)
-    each(lambda part: pick(source, order[slice(*part)], out[slice(*part)]), _pairs(edges, len(order)))
+    in_parallel(lambda part: pick(source, order[slice(*part)], out[slice(*part)]), _pairs(edges, len(order)))
     return out
 
 
@@ -278,12 +279,6 @@ def _pairs(edges: np.ndarray, end: int) -> list[tuple[int, int]]:
     """The pieces between edges, up to an end."""
     ends = np.unique(np.append(np.minimum(edges, end), [0, end])).tolist()
     return list(pairwise(ends))
-
-
-def each(work: Callable[[Any], None], items: Sequence[Any]) -> None:
-    """Do some work for every item, by all cores."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(work, items))
 
 
 def _codes(run: Run, name: str) -> np.ndarray:

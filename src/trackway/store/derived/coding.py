@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trackway.model.parallel import in_parallel
 from trackway.store.columns.folds import measures
 from trackway.store.columns.lanes import nothing, over
 from trackway.store.columns.run import width
@@ -79,10 +78,8 @@ def taken(values: pa.ChunkedArray, codes: np.ndarray) -> pa.Array:
 
 
 def over_shards(view: View, work: Callable[[Shard], None]) -> None:
-    """Do some work for every shard, one thread for each core."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in pool.map(work, view.shards):
-            pass
+    """Do some work for every shard, on all cores."""
+    in_parallel(work, view.shards)
 
 
 def empty(view: View, largest: int) -> list[np.ndarray]:

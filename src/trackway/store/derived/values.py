@@ -7,15 +7,14 @@ hour or each combination of values; for every event only where there is nothing 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from sqlglot import exp
 
+from trackway.model.parallel import in_parallel
 from trackway.model.time import instant
 from trackway.store.columns.evaluate import evaluate
 from trackway.store.columns.groups import DENSE, groups
@@ -125,8 +124,7 @@ class Values:
         table = np.zeros(size, width(int(found.max(initial=0))))
         table[slice(None) if places is None else places] = found
         out = empty(self.view, int(found.max(initial=0)))
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(lambda pair: look_up(pair[0], table, pair[1]), zip(arrays, out, strict=True)))
+        in_parallel(lambda pair: look_up(pair[0], table, pair[1]), zip(arrays, out, strict=True))
         return Built(out, values)
 
     def _by_row(self, one: Value) -> Built | None:
@@ -142,9 +140,7 @@ class Values:
             rows = self.view.runs[run].time[part]
             return encode(self._evaluated(one, codes, len(rows), moments))
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            parts = list(pool.map(work, places))
-        found, values = coded_parts(parts)
+        found, values = coded_parts(in_parallel(work, places))
         if len(values) > MOST_VALUES:
             return None
         out = empty(self.view, len(values))
