@@ -34,7 +34,7 @@ def wait_for(port: int) -> None:
 def send(port: int, *requests: bytes) -> None:
     """Every request by itself, its answer read to the end."""
     for request in requests:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
             connection.sendall(request)
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(65536):
@@ -107,8 +107,8 @@ def haproxy(place: Path, formats: Mapping[str, str]) -> Iterator[tuple[list[int]
         for port, (name, text) in zip(ports, formats.items(), strict=True)
     )  # fmt: skip
     (place / "haproxy.cfg").write_text(
-        "global\n log stdout format raw local0\ndefaults\n mode http\n log global\n timeout connect 1s\n"
-        f" timeout client 1s\n timeout server 1s\n{fronts}backend none\n"
+        "global\n log stdout format raw local0\ndefaults\n mode http\n log global\n timeout connect 30s\n"
+        f" timeout client 30s\n timeout server 30s\n{fronts}backend none\n"
     )
     with (
         (place / "haproxy.log").open("wb") as output,

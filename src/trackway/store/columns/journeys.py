@@ -185,28 +185,22 @@ def _plain(shard: Shard, context: Context, made: Prepared, span: Span) -> Journe
 def _general(shard: Shard, context: Context, made: Prepared, span: Span) -> Journeys:
     """The table by the fold for every option."""
     return merged(
-        Journeys(
-            depth.astype(np.uint8),
-            rows.times.T,
-            _groups(made, rows, depth),
-            (rows.actor + begin).astype(np.uint32),
-            rows.until,
-        )
-        for begin, depth, rows in _units(shard, context, made, span)
+        Journeys(rows.depth, rows.times, _groups(made, rows), rows.actor + np.uint32(begin), rows.until)
+        for begin, rows in _units(shard, context, made, span)
     )
 
 
 def chains(shard: Shard, context: Context, made: Prepared, span: Span) -> np.ndarray:
     """The events of the chain of every unit: the row in its run for each step, -1 where it has none, and last that of
     its first touch."""
-    found = [rows.places for _, _, rows in _units(shard, context, made, span)]
-    places = np.concatenate(found)
+    found = [rows.places for _, rows in _units(shard, context, made, span)]
+    places = np.concatenate(found, axis=1).T
     return np.where(places < 0, -1, places & ((1 << ROW) - 1))
 
 
-def _units(shard: Shard, context: Context, made: Prepared, span: Span) -> Iterator[tuple[int, np.ndarray, fold.Rows]]:
+def _units(shard: Shard, context: Context, made: Prepared, span: Span) -> Iterator[tuple[int, fold.Rows]]:
     """The units of some actors at a time, so that what is gathered of them stays in the caches: the first of these
-    actors, and the depth, times and places of each chain."""
+    actors, and the rows of the table, whose actors count from it."""
     view, asked = shard.view, made.asked
     key = nothing(view) if made.held is None else over(made.held.arrays, np.zeros(0, np.uint8))
     sizes, seen = held(made.held)
@@ -227,8 +221,7 @@ def _units(shard: Shard, context: Context, made: Prepared, span: Span) -> Iterat
         rows = fold.table(int(starts[-1]) if asked.count != "actors" else end - begin, asked.rules.steps)
         space = fold.room(int(np.diff(starts).max(initial=0)), made.automaton)
         n = fold.journeys(lines, starts, made.automaton, unit, last, closed, space, rows)
-        rows = fold.Rows(*(column[:n] for column in rows))
-        yield begin, asked.rules.steps - np.argmax(rows.times[:, ::-1] != NEVER, axis=1), rows
+        yield begin, fold.Rows(*(column[..., :n] for column in rows))
 
 
 def _parts(shard: Shard) -> tuple[list[tuple[int, int]], int]:
@@ -254,17 +247,17 @@ def held(columns: Groups | None) -> tuple[np.ndarray, np.ndarray]:
     return np.array(sizes, np.int64), seen
 
 
-def _groups(made: Prepared, rows: fold.Rows, depth: np.ndarray) -> np.ndarray:
+def _groups(made: Prepared, rows: fold.Rows) -> np.ndarray:
     """The group of every unit, by the events its attribution names."""
     if made.groups is None:
         return np.zeros(0, np.int64)
     attribution, steps = made.asked.attribution, made.asked.rules.steps
     if attribution == "all":
-        places = rows.places[:, :steps].T
+        places = rows.places[:steps]
     elif attribution == "last":
-        places = rows.places[np.arange(len(depth)), depth - 1]
+        places = rows.places[rows.depth - 1, np.arange(len(rows.depth))]
     else:
-        places = rows.places[:, steps if attribution == "first" else int(attribution.removeprefix("step ")) - 1]
+        places = rows.places[steps if attribution == "first" else int(attribution.removeprefix("step ")) - 1]
     found = np.full(places.shape, NOWHERE, np.int64)
     for run, numbers in enumerate(made.groups.arrays):
         mine = np.nonzero((places >> ROW == run) & (places >= 0))

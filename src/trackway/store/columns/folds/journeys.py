@@ -47,12 +47,14 @@ class Unit(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The table, one row for each unit."""
+    """The table, one column of each array for each unit."""
 
+    depth: np.ndarray
+    """The deepest step of the chain, from 1."""
     times: np.ndarray
-    """Of each step of the chain, NEVER where it has none."""
+    """Of each step (first index) of the chain, NEVER where it has none."""
     places: np.ndarray
-    """Run and row of each step of the chain, -1 where it has none; the last one is the first touch."""
+    """Run and row of each step (first index) of the chain, -1 where it has none; the last one is the first touch."""
     until: np.ndarray
     """Until when the chain might go on."""
     actor: np.ndarray
@@ -83,8 +85,8 @@ def room(longest: int, rules: Automaton) -> Room:
 def table(size: int, steps: int) -> Rows:
     """An empty table."""
     return Rows(
-        np.empty((size, steps), np.int64), np.empty((size, steps + 1), np.int64),
-        np.empty(size, np.int64), np.empty(size, np.int64),
+        np.empty(size, np.uint8), np.empty((steps, size), np.int64), np.empty((steps + 1, size), np.int64),
+        np.empty(size, np.int64), np.empty(size, np.uint32),
     )  # fmt: skip
 
 
@@ -99,7 +101,7 @@ def journeys(  # noqa: PLR0913, PLR0917
     """
     lines, rules, closed = lent_lines(lines), lent_rules(rules), lent(closed)
     unit = Unit(unit.counted, unit.mode, unit.timeout, lent(unit.sizes), lent(unit.seen))
-    rows = Rows(lent(rows.times), lent(rows.places), lent(rows.until), lent(rows.actor))
+    rows = Rows(lent(rows.depth), lent(rows.times), lent(rows.places), lent(rows.until), lent(rows.actor))
     space = Room(
         lent(space.line), lent(space.order), lent(space.loose), lent(space.following), lent(space.chains),
         lent(space.slots), lent(space.lists),
@@ -229,9 +231,11 @@ def further(lines: Lines, one: np.ndarray, other: np.ndarray) -> bool:
 def record(lines: Lines, chain: np.ndarray, touch: int, rows: Rows, n: int) -> None:
     """Write a chain into row `n` of the table."""
     for k in range(len(chain)):
-        rows.times[n, k] = lines.time[chain[k]] if chain[k] >= 0 else NEVER
-        rows.places[n, k] = lines.place[chain[k]] if chain[k] >= 0 else -1
-    rows.places[n, len(chain)] = lines.place[touch]
+        rows.times[k, n] = lines.time[chain[k]] if chain[k] >= 0 else NEVER
+        rows.places[k, n] = lines.place[chain[k]] if chain[k] >= 0 else -1
+        if chain[k] >= 0:
+            rows.depth[n] = k + 1
+    rows.places[len(chain), n] = lines.place[touch]
 
 
 @njit(cache=True, nogil=True, forceinline=True)  # type: ignore[untyped-decorator]

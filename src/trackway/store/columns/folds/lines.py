@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import carray, njit
 
-from trackway.store.columns.folds.matching import Lines
-from trackway.store.columns.folds.reading import earliest
+from trackway.store.columns.folds.matching import Lines, lent_lines
+from trackway.store.columns.folds.reading import earliest, lent
 from trackway.store.columns.lanes import pointer
 
 ROW = 40
@@ -29,6 +29,7 @@ def gather(  # noqa: C901, PLR0912, PLR0913, PLR0917
     number of the actor's last session, `closed[0, a]` when it ended, `closed[1, i]` when that of event `i` did.
     """
     n, starts[0] = 0, 0
+    lines, step, also = lent_lines(lines), lent(step), lent(also)
     for actor in range(begin, end):
         base, some, session, before, opened, known = n, 0, 0, 0, n, False
         for s in range(first[actor], first[actor + 1]):
@@ -40,14 +41,15 @@ def gather(  # noqa: C901, PLR0912, PLR0913, PLR0917
             if cut:
                 row, last = earliest(times, row, last, start), earliest(times, row, last, stop)
             while row < last:
-                bits = np.int64(step[codes[row]])
+                bits = np.int64(step[codes[np.uint64(row)]])
                 if len(also) and bits:
-                    bits &= also[others[row]]
+                    bits &= also[others[np.uint64(row)]]
                 if timeout:
-                    if known and times[row] - before > timeout:
+                    time = times[np.uint64(row)]
+                    if known and time - before > timeout:
                         closed[1, opened:n] = before
                         session, opened = session + 1, n
-                    before, known = times[row], True
+                    before, known = time, True
                 if bits:
                     if len(sizes):
                         lines.key[n] = keys[row]
