@@ -15,6 +15,7 @@ from people import MONDAY, event, people, store
 from trackway.errors import QuestionError
 from trackway.plan.config import component
 from trackway.store.columns.ask import ask
+from trackway.store.columns.people import Cell
 from trackway.store.columns.shards import Columns
 from trackway.store.lake import Lake
 
@@ -180,6 +181,31 @@ def naive(events, asked):
     return found
 
 
+def behind(query, columns, rows):
+    """The actors of each row are as many as it says, and the same from both engines."""
+    for row in rows:
+        for marks, key in (({}, "actors"), ({"counted": True}, "counted")):
+            cell = Cell({"metric": row["metric"], "variant": row["variant"], **marks}, typed=True)
+            found, same = (ask(query, columns, engine=engine, cell=cell) for engine in ("columns", "sql"))
+            assert (found.rows, found.totals) == (same.rows, same.totals)
+            assert found.totals["actors"] == row[key]
+
+
+def test_the_actors_of_a_variant_are_listed_and_those_a_metric_counts(asked_people):
+    question = {"type": "experiment", "exposure": SEEN, "variant": "variant", "control": "old", "metrics": [
+        ORDERED, {"name": "Revenue", "when": "event = 'Order'", "measure": "sum", "column": "amount"}]}  # fmt: skip
+    story = crowd({"old": 0.5, "new": 1}, 2)
+    found = asked_people(story, question, "variant=old,metric=Revenue")
+    assert [(row["actor"], row["variant"], row["value"], row["events"]) for row in found.rows] == [
+        ("old1", "old", 0.0, 0), ("old0", "old", 10.0, 1)]  # fmt: skip
+    assert found.rows[1]["exposed"] == "2026-01-05T00:00:00Z"
+    assert asked_people([], question, "counted").totals["actors"] == 3
+    assert [row["actor"] for row in asked_people([], question, "metric=Ordered,counted=false").rows] == ["old1"]
+    for cell, says in (("variant=blue", "no row with variant"), ("metric=Clicks", "no row"), ("plan=x", "have no")):
+        with pytest.raises(QuestionError, match=says):
+            asked_people([], question, cell)
+
+
 def check(happened, options):
     made = [event("zed", "Seen", MONDAY + DAY, {"variant": "old", "amount": 1.0}, "z")]
     made += [event(actor, name, at, row, f"e{n}") for n, (actor, name, at, row) in enumerate(happened)]
@@ -199,6 +225,8 @@ def check(happened, options):
                 said.append(ask(query, columns, engine=engine))
             except QuestionError as error:
                 said.append(str(error))
+        if not isinstance(said[0], str):
+            behind(query, columns, said[0].rows)
         columns.close()
     finally:
         shutil.rmtree(folder)

@@ -2,6 +2,7 @@
 
 import re
 from html import unescape
+from urllib.parse import quote
 
 import pytest
 
@@ -13,11 +14,13 @@ from trackway.web.shown import leads_to
 
 HTML = {"accept": "text/html"}
 SIGNED_UP = "event%20=%20%27Signed%20Up%27"
+METRICS = quote('[{"when": "true"}]')
 QUESTIONS = {
     "lifecycle": "every=1d", "stickiness": "every=1d&window=7d", "stickiness ratio": "show=ratio&every=1d&window=7d",
     "retention": f"start={SIGNED_UP}&return=true&every=7d", "retention by": f"start={SIGNED_UP}&return=true&by=country",
     "trend": "measure=actors&every=7d", "trend by": "measure=actors&every=7d&by=country",
     "paths": "steps=3", "patterns": "pattern=any%20any&by=country", "distribution": "measure=events",
+    "experiment": f"exposure=true&variant=country&control=DE&metrics={METRICS}",
 }  # fmt: skip
 
 

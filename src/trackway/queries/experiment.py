@@ -16,7 +16,7 @@ metrics = [
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -33,8 +33,9 @@ from trackway.plan.told import Story, Told
 from trackway.store.columns.context import Context, Moment
 from trackway.store.columns.folds import exposure as fold
 from trackway.store.columns.lanes import Lane, Mask, lane, over, times
-from trackway.store.columns.verdicts import Rules, verdicts
-from trackway.store.columns.view import Shard
+from trackway.store.columns.people import Cell, Column, chosen, listed
+from trackway.store.columns.verdicts import Rules, rounded, verdicts
+from trackway.store.columns.view import Shard, View
 from trackway.store.telling import exposure as telling
 
 EVER = 1 << 61
@@ -79,6 +80,8 @@ class Prepared:
 class Exposed:
     """The per-actor table: who was exposed to one variant."""
 
+    actor: np.ndarray
+    """Place among the actors of the view, or of the reference."""
     variant: np.ndarray
     """Code of the variant, or its label once answered."""
     when: np.ndarray
@@ -164,7 +167,7 @@ class Experiment(Query):
                 view.first, view.run, view.lo, view.hi, actor, when, *mask.parts, *value.parts, *clock,
                 self._before, self._after, EVER, out,
             )  # fmt: skip
-        return Exposed(variant, when, values, count - len(kept))
+        return Exposed(actor, variant, when, values, count - len(kept))
 
     @property
     def _before(self) -> int:
@@ -178,6 +181,7 @@ class Experiment(Query):
         """One table; shards have no actor in common."""
         parts = list(partials)
         return Exposed(
+            np.concatenate([part.actor for part in parts]),
             np.concatenate([part.variant for part in parts]),
             np.concatenate([part.when for part in parts]),
             np.concatenate([part.values for part in parts], axis=2),
@@ -186,18 +190,26 @@ class Experiment(Query):
 
     def answer(self, partial: Exposed, context: Context) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
         """A row per metric and variant."""
+        return self._answer(partial, self._variants(partial, context), context)
+
+    def _variants(self, partial: Exposed, context: Context) -> dict[str, np.ndarray]:
+        """Which actors saw each variant that anybody saw."""
         name = context.schema.resolve(self.variant)
         labels = [str(value) for value in context.columns_view.dictionary(name).to_pylist()]
         table = {label: partial.variant == code + 1 for code, label in enumerate(labels)}
-        return self._answer(partial, {label: mine for label, mine in table.items() if mine.any()}, context)
+        return {label: mine for label, mine in table.items() if mine.any()}
+
+    def _still(self, exposed: Exposed, context: Context) -> np.ndarray:
+        """Whose time after the exposure is not over."""
+        if self.within is None:
+            return np.zeros(len(exposed.when), np.bool_)
+        return np.asarray(exposed.when + self.within.micros > (context.newest or 0))
 
     def _answer(
         self, exposed: Exposed, variants: dict[str, np.ndarray], context: Context
     ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
         """Rows, totals and notes of a per-actor table, however it was found."""
-        still = np.zeros(len(exposed.when), np.bool_)
-        if self.within is not None:
-            still = exposed.when + self.within.micros > (context.newest or 0)
+        still = self._still(exposed, context)
         if variants and self.control not in variants:
             raise QuestionError(
                 f"no actor was exposed to the control '{self.control}'", path="control",
@@ -244,6 +256,43 @@ class Experiment(Query):
         """The range, and the time after the exposure."""
         return super().lifts(told) | ({} if self.within is None else {"within": {"within": None}})
 
+    # ── people ──────────────────────────────────────────────────────────────────────────────────────
+
+    def people(
+        self, partial: Exposed, context: Context, cell: Cell
+    ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
+        """Who saw `variant`; with `counted` only those who have, or have not, an event that `metric` counts."""
+        return self._listed(partial, self._variants(partial, context), context.columns_view, cell, context)
+
+    def _listed(
+        self, exposed: Exposed, variants: dict[str, np.ndarray], names: Sequence[str | None] | View, cell: Cell,
+        context: Context,
+    ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:  # fmt: skip
+        cell.only({"metric", "variant", "counted"})
+        metrics = [({"metric": metric.name or str(metric.when)}, k) for k, metric in enumerate(self.metrics)]
+        mine = np.zeros(len(exposed.when), np.bool_)
+        for one in chosen(cell, [({"variant": label}, found) for label, found in variants.items()]):
+            mine |= one
+        asked, counted = chosen(cell, metrics), cell.flag("counted")
+        events = exposed.values[asked, 1].sum(axis=0)
+        mine &= ~self._still(exposed, context)
+        if counted is not None:
+            mine &= (events > 0) == counted
+        rows = np.flatnonzero(mine)
+        saw = [next(label for label, found in variants.items() if found[row]) for row in rows.tolist()]
+        columns = [Column("variant", saw), Column("exposed", exposed.when[rows], EVER)]
+        if len(asked) == 1:
+            columns.append(Column("value", [rounded(value) for value in exposed.values[asked[0], 0, rows].tolist()]))
+        columns.append(Column("events", events[rows].astype(np.int64)))
+        return listed(names, exposed.actor[rows], exposed.when[rows], columns, cell=cell, zone=context.zone)
+
+    def people_by_sql(
+        self, run: Callable[[str], pa.Table], context: Context, cell: Cell
+    ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
+        """The same from the reference."""
+        exposed, variants, names = self._exposed(run, context)
+        return self._listed(exposed, variants, names, cell, context)
+
     # ── reference ───────────────────────────────────────────────────────────────────────────────────
 
     def sql(self, schema: Schema, context: Context) -> str:
@@ -279,6 +328,13 @@ from timed group by actor"""
         self, run: Callable[[str], pa.Table], context: Context
     ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
         """The same answer from the reference."""
+        exposed, variants, _ = self._exposed(run, context)
+        return self._answer(exposed, variants, context)
+
+    def _exposed(
+        self, run: Callable[[str], pa.Table], context: Context
+    ) -> tuple[Exposed, dict[str, np.ndarray], list[str | None]]:
+        """The per-actor table, the actors of each variant, and their names."""
         table = run(self.sql(context.schema, context)).to_pylist()
         kept = [row for row in table if not row["mixed"]]
         values = np.array(
@@ -287,4 +343,5 @@ from timed group by actor"""
         when = np.array([row["w"] for row in kept], np.int64)
         labels = sorted({row["variant"] for row in kept})
         variants = {label: np.array([row["variant"] == label for row in kept]) for label in labels}
-        return self._answer(Exposed(np.zeros(0), when, values, len(table) - len(kept)), variants, context)
+        exposed = Exposed(np.arange(len(kept)), np.zeros(0), when, values, len(table) - len(kept))
+        return exposed, variants, [row["actor"] for row in kept]

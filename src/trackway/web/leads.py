@@ -21,6 +21,7 @@ COUNTED: dict[str, dict[str, dict[str, Any]]] = {
     "paths": {"value": {}},
     "patterns": {"actors": {}},
     "distribution": {"actors": {}},
+    "experiment": {"actors": {}, "counted": {"counted": True}},
 }
 """Type -> the keys of its rows that count actors, and what a cell says to mean them."""
 NUMBERS = frozenset({
@@ -31,7 +32,7 @@ NUMBERS = frozenset({
 """Keys of these rows that do not name them."""
 VERBS = {
     "lifecycle": "are active", "stickiness": "were active", "retention": "are in it", "paths": "took it",
-    "patterns": "match", "distribution": "have such a number", "trend": "are behind it",
+    "patterns": "match", "distribution": "have such a number", "experiment": "took part", "trend": "are behind it",
 }  # fmt: skip
 
 
@@ -50,7 +51,8 @@ def cell(asked: Mapping[str, Any], row: Row, name: str) -> dict[str, Any] | None
     if not row.get(name) or (name not in counted and name not in measures):
         return None
     ends = {"from", "to"} if asked["type"] == "paths" else set()
-    labels = {key: value for key, value in row.items() if key in ends or key not in {*NUMBERS, *measures}}
+    kept = {"metric", "variant"} if asked["type"] == "experiment" else row.keys()
+    labels = {key: row[key] for key in kept & row.keys() if key in ends or key not in {*NUMBERS, *measures}}
     if asked["type"] == "retention" and name == "actors":
         del labels["period"]
     return labels | counted.get(name, {"measure": name})
@@ -75,7 +77,7 @@ def called(asked: Mapping[str, Any], people: str) -> str:
         return people
     if not isinstance(found, dict):
         return people
-    hidden = {"step", "dropped", "complete", "limit", "state", "returned", "at_least", "lately", *OPTIONS}
+    hidden = {"step", "dropped", "complete", "limit", "state", "returned", "at_least", "lately", "counted", *OPTIONS}
     if asked.get("type") == "paths":
         hidden = {"limit"}
     said = [f"{key}: {_named(key, value)}" for key, value in found.items() if key not in hidden]
@@ -89,6 +91,8 @@ def _verb(asked: Mapping[str, Any], found: Mapping[str, Any]) -> str:
         return "did not return" if found.get("returned") is False else "returned"
     if found.get("at_least"):
         return "were active at least so often"
+    if found.get("counted"):
+        return "count"
     if found.get("lately"):
         return "were lately active"
     return f"are {found['state']}" if "state" in found else VERBS.get(str(asked.get("type")), "are counted")
