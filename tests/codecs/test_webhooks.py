@@ -19,7 +19,13 @@ from standardwebhooks.webhooks import Webhook as Standard
 from collecting import FAULTS, deliver, send, serving, stored
 
 NOW = int(time.time())
+"""Of the running test, since signatures are only good for minutes."""
 BODY = json.dumps([{"type": "bought", "id": f"b{number}", "user_id": "ann", "number": number} for number in range(9)])
+
+
+@pytest.fixture(autouse=True)
+def now(monkeypatch):
+    monkeypatch.setitem(globals(), "NOW", int(time.time()))
 
 
 def digest(secret, text, algorithm="sha256"):
