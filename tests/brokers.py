@@ -108,6 +108,15 @@ def seaweed(place: Path) -> Server:
     return server
 
 
+def amazon(place: Path) -> Server:
+    """Kinesis, S3 and SQS (`tests/amazon.py`)."""
+    if importlib.util.find_spec("moto") is None:
+        pytest.skip("moto is not installed (pip install 'moto' flask flask-cors)")
+    port = free_port()
+    program = Path(__file__).with_name("amazon.py")
+    return Server([sys.executable, str(program), str(port)], port, place / "amazon.log")
+
+
 def low_port() -> int:
     """A free port whose neighbour ten thousand above is free too, since gRPC listens there."""
     while True:
