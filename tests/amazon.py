@@ -3,7 +3,7 @@
 Of Kinesis, moto alone lets a shard that was split or merged take records still, never ends it, counts each shard from
 one, and knows no limit. Here such a shard keeps what it has and ends, numbers ascend over all shards and are as long as
 those of AWS, and a shard answers five `GetRecords` a second. `POST /faults?slow=N` makes every Nth of them be refused
-on top, and `broken=N` answered by 500.
+on top, and `broken=N` answered by 500; `cut=N` breaks the connection in the middle of the next N objects.
 
 Run as a program it serves on the port it is given.
 """
@@ -90,6 +90,9 @@ class Limited:
             self.faults = {name: int(value) for name, value in parse_qsl(environ["QUERY_STRING"])}
             start_response("200 OK", [("Content-Type", "application/json")])
             return [json.dumps({"refused": self.refused}).encode()]
+        if self.faults.get("cut") and environ["REQUEST_METHOD"] == "GET" and environ["PATH_INFO"].count("/") > 1:
+            self.faults["cut"] -= 1
+            return half(self.app(environ, start_response))
         if environ.get("HTTP_X_AMZ_TARGET", "").endswith(".GetRecords"):
             body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
             if fault := self.fault(json.loads(body)["ShardIterator"]):
@@ -113,6 +116,13 @@ class Limited:
                 self.refused += 1
                 return "400 Bad Request", "ProvisionedThroughputExceededException"
             return ("500 Internal Server Error", "InternalFailure") if broken and self.number % broken == 0 else None
+
+
+def half(parts):
+    """The first half of an answer; then the connection breaks."""
+    body = b"".join(parts)
+    yield body[: len(body) // 2]
+    raise ConnectionError("as the test asked")
 
 
 def serve(port: int) -> None:

@@ -103,8 +103,8 @@ def seaweed(place: Path) -> Server:
     ]  # fmt: skip
     server = Server(command, s3, place / "seaweed.log")
     bucket = f"http://127.0.0.1:{s3}/tansu"
-    until("the bucket", lambda: httpx.put(bucket).is_success, 30)
-    until("room in it", lambda: httpx.put(f"{bucket}/probe", content=b"x").is_success, 30)
+    until("the bucket", lambda: httpx.put(bucket, timeout=30).is_success, 60)
+    until("room in it", lambda: httpx.put(f"{bucket}/probe", content=b"x", timeout=30).is_success, 60)
     return server
 
 

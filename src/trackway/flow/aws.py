@@ -65,6 +65,8 @@ class Account(Component):
         config = Config(
             connect_timeout=PATIENCE, read_timeout=SILENCE, user_agent_extra="trackway", max_pool_connections=16,
             retries={"mode": "standard", "total_max_attempts": attempts},
+            s3={"addressing_style": "path" if self.endpoint else "auto"},
+            request_checksum_calculation="when_required", response_checksum_validation="when_required",
         )  # fmt: skip
         try:
             session = boto3.Session(
