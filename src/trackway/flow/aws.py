@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from trackway.errors import MissingDriver, SourceError
+from trackway.errors import SourceError, optional
 from trackway.flow.pulling import unreachable
 from trackway.model.secret import Secret
 from trackway.plan.component import Component
@@ -52,16 +52,15 @@ class Account(Component):
             raise ValueError("access_key and secret_key go together")
         return self
 
-    def client(self, service: str, *, attempts: int = 5) -> Any:
-        """A client of a service, that tries `attempts` times. Raises SourceError, and MissingDriver."""
-        try:
+    def client(self, service: str, *, attempts: int = 5, numbers: bool = False) -> Any:
+        """A client of a service, that tries `attempts` times; its times are `numbers` (seconds since 1970) for who
+        reads many of them, else datetimes. Raises SourceError, and MissingDriver.
+        """
+        with optional(f"sources.{service}", "aws"):
             import boto3
+            import botocore.session
             from botocore.config import Config
             from botocore.exceptions import BotoCoreError
-        except ModuleNotFoundError as error:
-            raise MissingDriver(
-                f"sources.{service} needs the package 'boto3'", hint="pip install 'trackway[aws]'"
-            ) from error
         config = Config(
             connect_timeout=PATIENCE, read_timeout=SILENCE, user_agent_extra="trackway", max_pool_connections=16,
             retries={"mode": "standard", "total_max_attempts": attempts},
@@ -69,10 +68,13 @@ class Account(Component):
             request_checksum_calculation="when_required", response_checksum_validation="when_required",
         )  # fmt: skip
         try:
+            made = botocore.session.get_session()
+            if numbers:
+                made.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=float)
             session = boto3.Session(
                 aws_access_key_id=self.access_key or None, aws_secret_access_key=str(self.secret_key or "") or None,
                 aws_session_token=str(self.session_token or "") or None, region_name=self.region or None,
-                profile_name=self.profile or None,
+                profile_name=self.profile or None, botocore_session=made,
             )  # fmt: skip
             return session.client(service, endpoint_url=self.endpoint or None, config=config)
         except (BotoCoreError, ValueError) as error:

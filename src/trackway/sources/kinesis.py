@@ -177,7 +177,7 @@ class Reader(Link):
         self._fetched: dict[str, str] = {}
         self._began = time.time_ns() // 1_000_000
         self._looked = 0.0
-        self._records = source.client("kinesis", attempts=1)
+        self._records = source.client("kinesis", attempts=1, numbers=True)
         self._pool = ThreadPoolExecutor(TOGETHER, "kinesis")
         try:
             self._look(first=not cursors)
@@ -249,7 +249,7 @@ class Reader(Link):
     def _taken(self, shard: Shard, answer: Mapping[str, Any], most: int) -> list[Message]:
         """The messages of an answer; the shard goes on after them."""
         found: Sequence[Mapping[str, Any]] = answer["Records"]
-        stamps = [round(one["ApproximateArrivalTimestamp"].timestamp() * 1000) for one in found]
+        stamps = [round(one["ApproximateArrivalTimestamp"] * 1000) for one in found]
         shard.iterator, shard.patience = answer.get("NextShardIterator") or "", 0.0
         if found:
             shard.at = found[-1]["SequenceNumber"]
