@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +104,29 @@ def seaweed(place: Path) -> Server:
     ]  # fmt: skip
     server = Server(command, s3, place / "seaweed.log")
     bucket = f"http://127.0.0.1:{s3}/tansu"
-    until("the bucket", lambda: httpx.put(bucket).is_success, 30)
-    until("room in it", lambda: httpx.put(f"{bucket}/probe", content=b"x").is_success, 30)
+    for what, put in (
+        ("the bucket", partial(httpx.put, bucket)),
+        ("room", partial(httpx.put, f"{bucket}/p", content=b"x")),
+    ):
+        until(what, lambda put=put: succeeds(put), 60)
     return server
+
+
+def succeeds(request: Callable[[], httpx.Response]) -> bool:
+    """Whether a server that may just have begun does what it is asked."""
+    try:
+        return request().is_success
+    except httpx.TransportError:
+        return False
+
+
+def amazon(place: Path) -> Server:
+    """Kinesis, S3 and SQS (`tests/amazon.py`)."""
+    if importlib.util.find_spec("moto") is None:
+        pytest.skip("moto is not installed (pip install 'moto' flask flask-cors)")
+    port = free_port()
+    program = Path(__file__).with_name("amazon.py")
+    return Server([sys.executable, str(program), str(port)], port, place / "amazon.log")
 
 
 def low_port() -> int:

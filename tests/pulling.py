@@ -39,7 +39,7 @@ class Puller:
             stop = threading.Event()
             reader = threading.Thread(target=workspace.intakes()["orders"].run, args=(stop,))
             reader.start()
-            reader.join(30)
+            reader.join(120)
             stop.set()
             assert not reader.is_alive()
             with workspace.flow() as runner:

@@ -18,9 +18,7 @@ was not read yet is read. The last line waits until it is whole when following, 
 
 from __future__ import annotations
 
-import codecs
 import contextlib
-import json
 import logging
 import threading
 import time
@@ -28,21 +26,15 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from glob import glob, has_magic
 from pathlib import Path
-from typing import Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field
 
-from trackway.errors import TrackwayError, suggest
-from trackway.flow.containers import Containers
-from trackway.flow.detect import WHOLE, Detected, detect
-from trackway.flow.reading import Mark, Piece, Reading, digest, head_of, open_reading, stat_of
-from trackway.flow.sheet import Sheet
-from trackway.flow.spans import write_copies
+from trackway.errors import TrackwayError
+from trackway.flow.detect import WHOLE, Detected
+from trackway.flow.filed import Filed
+from trackway.flow.reading import Mark, Piece, Reading, digest, head_of, stat_of
 from trackway.flow.streams import open_file
-from trackway.flow.zones import Zone
-from trackway.model.size import Size
-from trackway.plan import registry
-from trackway.plan.component import Codec, Finding, Keep, Payload, Progress, Source
+from trackway.plan.component import Finding, Keep, Progress
 
 log = logging.getLogger(__name__)
 POLL = 0.5
@@ -51,7 +43,6 @@ IDLE = 300.0
 """Seconds without growth after which a followed file is let go; it is taken up again when it grows."""
 SETTLED = 2.0
 """Seconds without a change after which a packed or Parquet file counts as written to its end."""
-NAMED = ("event", "time", "event_id", "user_id", "anonymous_id")
 
 
 @dataclass
@@ -82,71 +73,13 @@ class State:
     complained: set[str] = field(default_factory=set)
 
 
-class File(Source):
+class File(Filed):
     """Reads files as payload blocks for the journal."""
 
     paths: list[str] = Field(default_factory=list)
     """Files, or patterns such as `logs/*.log`; may stay empty when files only come by `trackway load`."""
-    codec: str = "auto"
-    """`auto`, or what the files hold: `access_log`, `json`, `csv`, `parquet` …"""
-    format: str = ""
-    """How a line is laid out, in the words of what wrote it: a `LogFormat` or `log_format` for `access_log`, and as the
-    other codecs say. Found by itself when left out."""
-    zone: Zone = Zone("UTC")
-    """The time zone of times that do not say theirs, such as `Europe/Berlin`."""
     follow: bool = False
     """Go on reading as files grow and new ones appear."""
-    encoding: str = "auto"
-    """`auto` (UTF-8, or UTF-16 when it looks like it, and for tables Windows-1252), or a name such as `latin-1`."""
-    max_line: Size = Size("1MB")
-    """Largest record; a larger one is refused, with its first bytes."""
-    block: Size = Size("8MB")
-    """How much is read at once."""
-    sheet: Sheet = Sheet()
-    """For CSV: how its rows are written, where that is not found by itself, such as
-    `{ delimiter = ";", decimal = ",", skip = 3, names = ["id", "name"] }`."""
-    columns: dict[str, str] = Field(default_factory=dict)
-    """For CSV and Parquet, which column is `event`, `time`, `event_id`, `user_id` or `anonymous_id`, when its
-    name does not say so."""
-
-    @field_validator("codec")
-    @classmethod
-    def _known_codec(cls, value: str) -> str:
-        if value != "auto" and value not in registry.names("codecs"):
-            raise ValueError(f"unknown codec '{value}'; {suggest(value, (*registry.names('codecs'), 'auto'))}")
-        return value
-
-    @field_validator("columns")
-    @classmethod
-    def _known_columns(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value:
-            if name not in NAMED:
-                raise ValueError(f"unknown column '{name}'; {suggest(name, NAMED)}")
-        return value
-
-    @model_validator(mode="after")
-    def _known_format(self) -> Self:
-        if self.codec == "auto" and self.format:
-            raise ValueError('a format needs its codec: codec = "access_log"')
-        if self.codec != "auto":
-            codec = registry.load("codecs", self.codec)()
-            if isinstance(codec, Codec):
-                codec.check(self._told())
-        return self
-
-    def _told(self) -> dict[str, str]:
-        """What the codec is told with every block."""
-        told = {"format": self.format, "zone": "" if self.zone == "UTC" else self.zone}
-        return {name: value for name, value in told.items() if value}
-
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, value: str) -> str:
-        try:
-            codecs.lookup("utf-8" if value == "auto" else value)
-        except LookupError as error:
-            raise ValueError(f"unknown encoding '{value}', expected one such as 'latin-1' or 'utf-16'") from error
-        return value
 
     def read(self, name: str, keep: Keep, cursors: Mapping[str, str], stop: threading.Event) -> Iterator[Progress]:
         """Read all files, then, when following, what comes.
@@ -173,7 +106,7 @@ class File(Source):
         paths = self._listed(strict=not self.follow)
         yield Finding("list", f"{len(paths)} {'file' if len(paths) == 1 else 'files'}")
         for path in paths:
-            found = detect(path, self.codec, self.encoding, growing=self.follow, told=self._told(), sheet=self.sheet)
+            found = self.detected(path, growing=self.follow)
             packed = "" if found.compression == "none" else f", packed with {found.compression}"
             yield Finding("look", f"{path}: {found.codec or 'too little to tell the format yet'}{packed}")
 
@@ -269,31 +202,21 @@ class File(Source):
 
     def _open(self, state: State, path: Path, inode: int) -> Followed | None:
         """The file, wound forward to where reading stopped; None while it is too empty to know its format."""
-        found = detect(path, self.codec, self.encoding, growing=self.follow, told=self._told(), sheet=self.sheet)
+        found = self.detected(path, growing=self.follow)
         if not found.codec or (self.follow and _packed(found) and time.time() - path.stat().st_mtime < SETTLED):
             return None
-        head = head_of(path, self._as(found), plain=found.form in WHOLE.values())
+        head = head_of(path, self.encoded(found), plain=found.form in WHOLE.values())
         for key, mark in self._candidates(state, head, inode):
-            reading = self._reading(path, found)
+            reading = self.opened(path, found)
             if reading.skim(mark):
                 own = key if key.startswith(f"{inode}:") else f"{inode}:{digest(head)}"
                 return self._begun(path, own, found, reading)
             reading.close()
-        return self._begun(path, f"{inode}:{digest(head)}", found, self._reading(path, found))
+        return self._begun(path, f"{inode}:{digest(head)}", found, self.opened(path, found))
 
     def _begun(self, path: Path, key: str, found: Detected, reading: Reading) -> Followed:
         with open_file(path) as file:
             return Followed(path, key, found, reading, file.read(1024), time.monotonic())
-
-    def _reading(self, path: Path, found: Detected) -> Reading:
-        limit, block = self.max_line.bytes, self.block.bytes
-        if found.form == "avro":
-            return Containers(open_file(path), block=block, limit=limit)
-        return open_reading(path, found, encoding=self._as(found), block=block, limit=limit)
-
-    def _as(self, found: Detected) -> str:
-        """The encoding to read a file in."""
-        return found.encoding if self.encoding == "auto" else self.encoding
 
     def _candidates(self, state: State, head: bytes, inode: int) -> list[tuple[str, Mark]]:
         """Marks of files that began like this one; its own first, then the furthest."""
@@ -304,29 +227,9 @@ class File(Source):
         """One piece and its refusals into the journal, with the mark after them, in one transaction."""
         mark = replace(piece.mark, stat=_finished(followed)) if piece.last else piece.mark
         cursors = {followed.key: mark.as_text()}
-        where = {"file": str(followed.path)}
-        payloads = []
-        if piece.records:
-            headers = {**where, "offset": str(piece.offset), **self._headers(followed.found), **piece.headers}
-            if repeats := write_copies(piece.copies):
-                headers["repeats"] = repeats
-            payloads.append(Payload(state.name, followed.found.codec, piece.body, piece.records, headers, cursors))
-        for bad in piece.bad:
-            headers = {**where, "offset": str(bad.offset), "reason": bad.reason.value, "detail": bad.detail}
-            payloads.append(Payload(state.name, "refused", bad.raw, 1, headers, cursors))
-        keep(payloads)
+        keep(self.packed(state.name, str(followed.path), followed.found, piece, cursors))
         if self.follow:
             state.marks[followed.key] = mark
-
-    def _headers(self, found: Detected) -> dict[str, str]:
-        headers = dict(found.headers)
-        if found.form == "rows":
-            headers["max_line"] = str(self.max_line.bytes)
-        if found.codec == "json":
-            headers["lines"] = "true"
-        if self.columns:
-            headers["columns"] = json.dumps(self.columns)
-        return headers
 
 
 def _finished(followed: Followed) -> tuple[int, int, int]:
