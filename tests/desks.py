@@ -109,6 +109,8 @@ def served(desk: Desk) -> Iterator[Desk]:
             said = desk.say(Asked(self.command, unquote(parts.path), query, headers, body))
             text = b"" if self.command == "HEAD" else said.text
             head = {"Content-Type": desk.content_type, "Content-Length": str(len(text)), **said.headers}
+            if headers.get("connection", "").lower() == "close":
+                head["Connection"] = "close"  # the library of Splunk counts on being told
             self.send_response_only(said.status)
             for name, value in head.items():
                 self.send_header(name, value)

@@ -16,6 +16,9 @@ TAKEN = {
     "search", "output_mode", "preview", "earliest_time", "latest_time", "adhoc_search_level", "index_earliest",
     "index_latest", "segmentation",
 }  # fmt: skip
+INFO = """<feed xmlns="http://www.w3.org/2005/Atom" xmlns:s="http://dev.splunk.com/ns/rest"><entry>
+<title>server-info</title><content type="text/xml"><s:dict><s:key name="version">{}</s:key>
+<s:key name="instance_type">download</s:key></s:dict></content></entry></feed>"""
 
 
 class Splunk(Desk):
@@ -29,8 +32,8 @@ class Splunk(Desk):
             number = len(self.events)
             moment = datetime.fromtimestamp(time, UTC)
             self.events.append({
-                "_bkt": "web~1~0F00", "_cd": f"1:{number}", "_raw": raw,
-                "_indextime": str(int(time if indexed is None else indexed)), "_serial": "0", "_si": ["idx-1", "web"], "_sourcetype": "checkout",
+                "_bkt": "web~1~0F00", "_cd": f"1:{number}", "_raw": raw, "_serial": "0", "_si": ["idx-1", "web"],
+                "_indextime": str(int(time if indexed is None else indexed)), "_sourcetype": "checkout",
                 "_time": moment.isoformat(timespec="milliseconds"), "host": "w1", "index": "web", "source": "app.log",
                 "sourcetype": "checkout", "splunk_server": "idx-1", **fields,
             })  # fmt: skip
@@ -40,6 +43,8 @@ class Splunk(Desk):
             return self.wrong(401, "call not properly authenticated", "WARN")
         path = asked.path.removeprefix("/servicesNS/-/-").removeprefix("/services")
         if asked.method == "GET" and path in ("/server/info", "/server/info/"):
+            if asked.query.get("output_mode") != "json":
+                return Said(200, INFO.format(self.version).encode(), {"Content-Type": "text/xml"})
             return Said(200, {"entry": [{"name": "server-info", "content": {"version": self.version}}]})
         if path in ("/search/parser", "/search/v2/parser"):
             return Said(200, {}) if "[" not in asked.query["q"] else self.wrong(400, "Unbalanced brackets.", "FATAL")

@@ -80,9 +80,8 @@ def test_events_are_stored_once_and_what_cannot_be_read_is_refused(desk, events)
     pulled.pull()
     pulled.pull()
     bins = pulled.bins()
-    again = bins.pop("duplicate", 0)
-    assert bins == {"received": 1202 + again, "stored": 1200, "refused": bins["refused"]}
-    assert bins["refused"] >= 2
+    assert bins["stored"] == 1200
+    assert bins["refused"] in (2, 4)  # what cannot be read has no id to be known again by
     assert pulled.rows("select event, user_id, epoch_ms(time) as t from events where n = 7") == [
         {"event": "orders", "user_id": "u7", "t": round((NOW - 5 * HOUR + 70) * 1000)}
     ]

@@ -90,8 +90,8 @@ def test_events_of_a_search_are_stored_once_with_their_fields(version, events):
             "t": round(NOW * 1000 - 5 * HOUR * 1000 + 70_000),
         } | {"t": row["t"]}  # fmt: skip
         assert abs(row["t"] - (NOW - 5 * HOUR + 70) * 1000) <= 1
-        assert pulled.rows("select raw, status, user_id from events where raw is not null") == [
-            {"raw": "plain text", "status": "200", "user_id": "ann"}
+        assert pulled.rows("select message, status, user_id from events where message is not null") == [
+            {"message": "plain text", "status": "200", "user_id": "ann"}
         ]
 
 

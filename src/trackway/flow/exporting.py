@@ -281,14 +281,17 @@ class SlicedVisit(Visit):
         super().close()
 
 
-def opened(text: str, known: Mapping[str, Any]) -> dict[str, Any]:
-    """A record of which a log manager keeps a text: the members of an object, or the text itself, as `raw`, beside what
-    is known of it."""
+def members(text: str) -> dict[str, Any]:
+    """What a log manager keeps as a text: the members of an object, or the text itself, as `message`.
+
+    >>> members('{"n": 1}'), members("started")
+    ({'n': 1}, {'message': 'started'})
+    """
     try:
         inside = orjson.loads(text) if text.lstrip().startswith("{") else None
     except (orjson.JSONDecodeError, UnicodeEncodeError):
         inside = None
-    return {**known, **inside} if isinstance(inside, dict) else {**known, "raw": text}
+    return inside if isinstance(inside, dict) else {"message": text}
 
 
 def at(record: Mapping[str, Any], path: str) -> Any:

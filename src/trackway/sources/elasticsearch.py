@@ -8,11 +8,11 @@
     event = "Page Viewed"
     columns = { user_id = "user.id" }
 
-Every look opens a point in time and pages through it (`search_after`); where there is none (Elasticsearch before
-7.12, OpenSearch before 3.3, or `scroll = true`) it scrolls. The place in it is kept in the journal with what was read,
-so that reading goes on in the midst of a point in time; one that has expired is opened anew from the last time that
-was read, less `overlap`, which is also how documents are found that were written late. Give `overlap` at least the
-time that a document takes from its `time` to being searchable. Name a `time` that is set on arrival, such as
+Every look opens a point in time and pages through it (`search_after`); where there is none (Elasticsearch before 7.12,
+OpenSearch before 3.3, or `scroll = true`) it scrolls. The place in it is kept in the journal with what was read, so
+that reading goes on in the midst of a point in time; one that has expired is opened anew from the last time that was
+read, less `overlap`, which is also how documents are found that were written late. Give `overlap` at least the time
+that a document takes from its `time` to being searchable. Name a `time` that is set on arrival, such as
 `event.ingested`, and little is enough.
 
 A document is one event, known by its index and id, however often it is found; with `changes` one that holds something

@@ -12,9 +12,9 @@ hold. Loggly remembers a search for ten minutes; one that it has forgotten, and 
 An event is known by the id that Loggly gave it, so that it is stored once. Each look goes back by `overlap`, since
 Loggly finds events by their own time, which may be long before they come.
 
-An event that was sent as JSON has its members as properties, any other what Loggly parsed of it, and its text as `raw`;
-`tags` and `logtypes` are lists. With `field = "raw"` and a `codec` the text is read by it. The token is one for the
-API, not one for sending. Only paid accounts may fetch events.
+An event that was sent as JSON has its members as properties, any other what Loggly parsed of it, and its text as
+`message`; `tags` and `logtypes` are lists. With `field = "raw"` and a `codec` the text is read by it. The token is one
+for the API, not one for sending. Only paid accounts may fetch events.
 """
 
 from __future__ import annotations
@@ -96,9 +96,11 @@ class Reader(SlicedVisit):
             raise SourceError("an event of Loggly without an id", hint="check `address`")
         named, millis = str(event["id"]), event.get("timestamp")
         place = Place("events", named, millis if isinstance(millis, int) else 0)
+        if self.source.field:
+            return self.source.message(self.name, place, event)
         known = {name: event[name] for name in ("tags", "logtypes") if event.get(name)}
         parsed = event.get("event") or {}
         inside = parsed.get("json")
         text = event.get("raw") or event.get("logmsg")
-        rest = inside if isinstance(inside, dict) and not self.source.field else {**parsed, "raw": text}
+        rest = inside if isinstance(inside, dict) else {**parsed, "message": text}
         return self.source.message(self.name, place, {**known, **rest}, named)

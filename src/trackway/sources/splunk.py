@@ -7,14 +7,14 @@
     search = "index=web sourcetype=checkout"
     columns = { user_id = "customer" }
 
-The search is exported slice by slice of the time of indexing (`index_earliest`, `index_latest`), so that an event
-that was indexed late is not missed however old it is; slices grow and shrink with what they hold, and answers are read
-as they stream. A slice that breaks off, or that Splunk ends with an error, is read again. An event is known by where
+The search is exported slice by slice of the time of indexing (`index_earliest`, `index_latest`), so that an event that
+was indexed late is not missed however old it is; slices grow and shrink with what they hold, and answers are read as
+they stream. A slice that breaks off, or that Splunk ends with an error, is read again. An event is known by where
 Splunk keeps it (`_bkt` and `_cd`), so that it is stored once. `overlap` covers the clocks of the indexers.
 
 A text that is a JSON object becomes properties; of any other the fields that Splunk extracts are, and the text is
-`raw`. With `field = "_raw"` and a `codec` the text is read by it. The search finds events: what comes out of a command
-such as `stats` has no place, and is known by what it holds.
+`message`. With `field = "_raw"` and a `codec` the text is read by it. The search finds events: what comes out of a
+command such as `stats` has no place, and is known by what it holds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pydantic import field_validator
 
 from trackway.errors import SourceError
 from trackway.flow.calling import Busy, Caller, Refused, read_json
-from trackway.flow.exporting import Place, SlicedExport, SlicedVisit, moment, opened
+from trackway.flow.exporting import Place, SlicedExport, SlicedVisit, members, moment
 from trackway.flow.messages import Message
 from trackway.model.secret import Secret
 from trackway.model.time import Duration
@@ -148,9 +148,10 @@ class Reader(SlicedVisit):
         if self.source.field:
             return self.source.message(self.name, place, result)
         fields = {name: value for name, value in result.items() if not name.startswith("_")}
-        known = {name: fields[name] for name in KNOWN if name in fields}
-        record = opened(text, known)
-        return self.source.message(self.name, place, {**fields, **record} if "raw" in record else record, where)
+        known = (
+            fields if not text.lstrip().startswith("{") else {name: fields[name] for name in KNOWN if name in fields}
+        )
+        return self.source.message(self.name, place, {**known, **members(text)}, where)
 
 
 def complaints(row: Mapping[str, Any]) -> str:

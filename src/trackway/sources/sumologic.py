@@ -10,13 +10,13 @@
 
 A search job is run for each slice of the time of receipt, so that a message that comes late is not missed however old
 it is. A job gives about 100,000 messages and is then paused, so that a slice of more is cut in halves until each half
-is given whole. A job is kept alive by asking for it (with the cookies of its making), and deleted when it was read;
-one that Sumo has cancelled is run again. At most four requests a second are made. A message is known by its block and
-id, so that it is stored once.
+is given whole. A job is kept alive by asking for it (with the cookies of its making), and deleted when it was read; one
+that Sumo has cancelled is run again. At most four requests a second are made. A message is known by its block and id,
+so that it is stored once.
 
-A text that is a JSON object has its members as properties, any other is `raw`; the metadata of Sumo stands beside it as
-`sourceCategory`, `sourceHost`, `sourceName`, `collector`. With `field = "_raw"` and a `codec` the text is read by it.
-The query finds messages, and has no operator that aggregates.
+A text that is a JSON object has its members as properties, any other is `message`; the metadata of Sumo stands beside
+it as `sourceCategory`, `sourceHost`, `sourceName`, `collector`. With `field = "_raw"` and a `codec` the text is read by
+it. The query finds messages, and has no operator that aggregates.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any
 
 from trackway.errors import SourceError
 from trackway.flow.calling import Busy, Caller, Refused
-from trackway.flow.exporting import Overfull, Place, SlicedExport, SlicedVisit, opened
+from trackway.flow.exporting import Overfull, Place, SlicedExport, SlicedVisit, members
 from trackway.flow.messages import Message
 from trackway.model.secret import Secret
 from trackway.model.time import Duration
@@ -144,4 +144,4 @@ class Reader(SlicedVisit):
         if self.source.field:
             return self.source.message(self.name, place, told)
         known = {name: told[given] for given, name in KNOWN.items() if told.get(given)}
-        return self.source.message(self.name, place, opened(str(told.get("_raw", "")), known), named)
+        return self.source.message(self.name, place, {**known, **members(str(told.get("_raw", "")))}, named)
