@@ -1,4 +1,4 @@
-"""The laws of a replay: nothing changes under the same pipeline; under another one the lake is what a fresh load gives."""
+"""The laws of a replay: the same pipeline changes nothing; another one gives what a fresh load with it gives."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -71,7 +70,9 @@ records = st.fixed_dictionaries(
     },
 )  # fmt: skip
 payloads = st.lists(
-    st.tuples(st.sampled_from(["web", "web", "app"]), st.lists(records | st.just(b'{"event":'), min_size=1, max_size=5)),
+    st.tuples(
+        st.sampled_from(["web", "web", "app"]), st.lists(records | st.just(b'{"event":'), min_size=1, max_size=5)
+    ),
     min_size=1, max_size=6,
 )  # fmt: skip
 

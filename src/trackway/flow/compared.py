@@ -134,7 +134,9 @@ def _sample(old: pa.Table, new: pa.Table, columns: Sequence[str], pairs: Pairs, 
     for o, n in zip(pairs.replaced.tolist(), pairs.changed.tolist(), strict=True):
         if len(found.samples) >= SAMPLES:
             return
-        before, after = (dict.fromkeys(columns) | table.slice(at, 1).to_pylist()[0] for table, at in ((old, o), (new, n)))
+        before, after = (
+            dict.fromkeys(columns) | table.slice(at, 1).to_pylist()[0] for table, at in ((old, o), (new, n))
+        )
         torn = {name: [before[name], after[name]] for name in columns if before[name] != after[name]}
         found.samples.append({"event_id": after["event_id"], "event": after["event"], "changes": torn})
 

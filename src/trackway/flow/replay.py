@@ -192,7 +192,7 @@ class Replay:
                 shaped = self._shaper.shape(decoded, schema)
                 batch.shaped(shaped)
                 schema = batch.widened(schema, shaped)
-        fresh(batch, index)  # type: ignore[arg-type]
+        fresh(batch, index)
         index.add(batch.run)
         now = pa.scalar(self._now, pa.timestamp("us", "UTC"))
         events, before = joined(batch, now), old.events(stretch.after, stretch.upto)
@@ -324,7 +324,6 @@ class _Old:
         self.after, self.upto = after, upto
         self._source = source
         self._files = [(path, *_blocks(path)) for path in lake.files()]
-        self._schema = [name for name in lake.schema() if name not in ("tie",)]
         refused = lake.refused()
         self._refused = refused.filter(self.covers(refused))
 

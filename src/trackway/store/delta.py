@@ -329,7 +329,11 @@ class Table:
         return len(actions) - len(paths)
 
     def exchange(
-        self, rows: Mapping[str, pa.Table], added: Sequence[AddAction], marks: Mapping[str, int], note: Mapping[str, Any]
+        self,
+        rows: Mapping[str, pa.Table],
+        added: Sequence[AddAction],
+        marks: Mapping[str, int],
+        note: Mapping[str, Any],
     ) -> int:
         """Put other rows in the place of files (relative path -> what stays of its rows), and add files that were
         written before, as one transaction; returns its version. Raises StorageError when the disk refuses.

@@ -137,7 +137,7 @@ class Lake:
             self.tables["identities"].append(facts.select(FACTS.names).cast(FACTS), None, {})
 
     def recover(self) -> None:
-        """Remove refusals and facts of a commit that never happened (the flow died before it); end a replay that did."""
+        """Remove refusals and facts of a commit that never happened (the flow died before it); end a begun replay."""
         self.replays.settle()
         position = self.position()
         for name in ("refused", "identities"):

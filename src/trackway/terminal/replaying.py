@@ -68,7 +68,8 @@ def show(found: dict[str, Any]) -> None:
     from trackway.web.charts.scale import full
 
     out = console()
-    out.print(f"{full(found['records'])} records that {found['source']} received from {found['from']} to {found['to']}")
+    what = f"{full(found['records'])} record{'' if found['records'] == 1 else 's'}"
+    out.print(f"{what} that {found['source']} received from {found['from']} to {found['to']}")
     told = [
         ("the same", found["same"], ""),
         ("changed", found["changed"], ""),
