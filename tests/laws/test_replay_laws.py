@@ -87,7 +87,7 @@ def receive(one: House, story: Any, cut: int) -> None:
     one.run(cut)
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow])
 @given(payloads, st.integers(1, 6), st.integers(0, 5), st.integers(0, 5))
 def test_a_replay_through_the_same_pipeline_changes_nothing(story: Any, cut: int, first: int, length: int) -> None:
     with tempfile.TemporaryDirectory() as root:
@@ -102,7 +102,7 @@ def test_a_replay_through_the_same_pipeline_changes_nothing(story: Any, cut: int
         one.close()
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow])
 @given(payloads, st.integers(1, 6), st.lists(st.sampled_from(range(len(MENDED))), min_size=2, max_size=3))
 def test_a_replay_through_a_mended_pipeline_gives_what_a_fresh_load_gives(
     story: Any, cut: int, plans: list[int]
