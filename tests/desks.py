@@ -107,9 +107,12 @@ def served(desk: Desk) -> Iterator[Desk]:
             query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
             headers = {name.lower(): value for name, value in self.headers.items()}
             said = desk.say(Asked(self.command, unquote(parts.path), query, headers, body))
+            self.write(said, closes=headers.get("connection", "").lower() == "close")
+
+        def write(self, said, *, closes):
             text = b"" if self.command == "HEAD" else said.text
             head = {"Content-Type": desk.content_type, "Content-Length": str(len(text)), **said.headers}
-            if headers.get("connection", "").lower() == "close":
+            if closes:
                 head["Connection"] = "close"  # the library of Splunk counts on being told
             self.send_response_only(said.status)
             for name, value in head.items():

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from trackway.errors import ConfigError, QuestionError, StorageError, TrackwayError, WorkspaceError, suggest
+from trackway.model.moment import as_moment, micros
 from trackway.model.schema import Schema
 from trackway.model.time import Duration, instant, iso
 from trackway.plan.config import Plan, component, read
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from trackway.flow.intake import Intake
     from trackway.flow.ledger import Account
     from trackway.flow.proof import Proof
+    from trackway.flow.replay import Replay
     from trackway.flow.runner import Runner
     from trackway.flow.trace import Line
     from trackway.store.control import Control
@@ -115,6 +117,27 @@ class Workspace:
         from trackway.flow.runner import Runner
 
         return Runner(self.plan, self.journal, self.lake, self.control)
+
+    def replaying(self, *, writes: bool) -> Replay:
+        """A replay, to be closed. Raises WorkspaceError when it is to write and another process runs the flow."""
+        from trackway.flow.replay import Replay
+
+        return Replay(self.plan, self.journal, self.lake, self.control, writes=writes)
+
+    def received_in(self, source: str, first: str, last: str) -> tuple[int, int]:
+        """A span of time as people write it, in microseconds. Raises ConfigError for a source that is not known, and
+        QuestionError for what is no span.
+        """
+        if source not in self.plan.sources and source not in self.journal.received():
+            raise ConfigError(f"no source '{source}'", hint=suggest(source, self.plan.sources))
+        now, zone = time.time_ns() // 1_000, self.plan.project.timezone
+        try:
+            begin, end = (micros(as_moment(text), now, zone) for text in (first, last))
+        except ValueError as error:
+            raise QuestionError(str(error), hint="such as 2026-01-05, 2026-01-05T12:00 or -2h") from error
+        if end <= begin:
+            raise QuestionError(f"the span ends at {iso(end, zone)}, before it begins", hint="--to comes after --from")
+        return begin, end
 
     def schema(self) -> Schema:
         """The columns events have now."""

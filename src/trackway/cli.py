@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trackway.errors import ConfigError, TrackwayError
-from trackway.terminal import cohorts, contracts, sources
+from trackway.terminal import cohorts, contracts, replaying, sources
 
 if TYPE_CHECKING:
     from trackway.app import Workspace
@@ -235,6 +235,9 @@ def refused(
     with workspace(context) as opened:
         rows = refusals(opened, reason, source, limit)
     say_json({"ok": True, "refused": rows}) if as_json else paint.refused(rows)
+
+
+app.command("replay")(replaying.replay)
 
 
 # ── answers out ─────────────────────────────────────────────────────────────────────────────────────

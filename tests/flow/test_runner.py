@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from houses import NOW, House
 from trackway.errors import StorageError, WorkspaceError
 from trackway.plan.component import Contract
+from trackway.plan.config import check
 
 DAY = 86_400_000_000
 Make = Callable[..., House]
@@ -88,6 +90,15 @@ def test_the_same_events_again_are_duplicates_and_change_nothing(house: Make) ->
     one.run()
     assert one.events() == before
     assert one.bins() == {"received": 110, "stored": 50, "duplicate": 60}
+
+
+def test_a_step_that_computes_with_a_number_goes_on_once_the_lake_has_it(house: Make) -> None:
+    plan = check({"transforms": {"half": {"type": "set", "values": {"half": "n / 2"}}}}, Path())
+    one = house(transforms=plan.transforms)
+    for number in (3, 4):
+        one.receive({"event": "A", "user_id": "u", "n": number})
+        one.run()
+    assert [event["half"] for event in one.events("half", order="half")] == [1.5, 2.0]
 
 
 def test_a_copy_after_the_horizon_is_a_new_event(house: Make) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from trackway.flow.decoding import Decoded
 from trackway.flow.fuse import OWN, Way
@@ -17,7 +18,7 @@ from trackway.flow.ledger import BINS
 from trackway.flow.shape import CONTENT, HI, LO, Shaped
 from trackway.model.event import Block
 from trackway.model.schema import ARROW, ENVELOPE, Schema, kind_of
-from trackway.store.dedup import Dedup, Keys, Run
+from trackway.store.dedup import Keys, Run
 from trackway.store.keys import order, same_as_before
 from trackway.store.lake import REFUSED
 from trackway.store.stretches import keep
@@ -84,7 +85,15 @@ class Batch:
         return {bin_: sum(n for (_s, way), n in self.counts.items() if way.bin == bin_) for bin_ in BINS}
 
 
-def fresh(batch: Batch, dedup: Dedup) -> None:
+class Seen(Protocol):
+    """Knows which events were seen before."""
+
+    def find(self, needles: Keys) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """For every needle (sorted by `hi`): is it a copy, and does its content differ."""
+        ...
+
+
+def fresh(batch: Batch, dedup: Seen) -> None:
     """Leave only events that were not seen before, in the lake or earlier in the batch; count the others."""
     parts = [part.events for part in batch.parts]
     if not parts:

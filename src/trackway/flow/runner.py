@@ -81,7 +81,7 @@ class Runner:
         """
         self._plan, self._journal, self._lake, self._control, self._clock = plan, journal, lake, control, clock
         self._pipeline = pipeline(plan)
-        self._lock = _locked(plan)
+        self._lock = locked(plan)
         self._clean = False
         self._pruned = float("-inf")
         try:
@@ -252,7 +252,7 @@ def _agree(journal: Journal, lake: Lake) -> None:
         )
 
 
-def _locked(plan: Plan) -> int:
+def locked(plan: Plan) -> int:
     """The lock of the flow, freed by the kernel when the process ends in any way."""
     plan.data.mkdir(parents=True, exist_ok=True)
     path = plan.data / "flow.lock"

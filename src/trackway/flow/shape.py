@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -93,8 +94,10 @@ class Shaper:
         texts = Schema(dict.fromkeys(lake.properties, text))
         made: set[str] = set()
         for _name, transform in self._transforms(source):
-            for rewrite in (transform.rewrite(lake), transform.rewrite(texts)):
-                made |= {*rewrite.set, *rewrite.drop}
+            for schema in (lake, texts):
+                with suppress(duckdb.Error):
+                    rewrite = transform.rewrite(schema)
+                    made |= {*rewrite.set, *rewrite.drop}
         expected = self._declared | lake.properties
         return Schema({name: kind for name, kind in expected.items() if name not in made})
 

@@ -20,7 +20,7 @@ from trackway.flow.decoding import decode
 from trackway.flow.fuse import LEFT, RAW
 from trackway.flow.shape import Shaper
 from trackway.model.event import Block
-from trackway.model.time import iso
+from trackway.model.time import instant, iso
 from trackway.plan.config import Plan
 from trackway.store.journal import Journal
 from trackway.store.lake import Lake
@@ -179,6 +179,9 @@ def _kept_for_good(stored: Mapping[str, Any], lake: Lake, where_sorted: Sorted |
     commit = lake.commit_of(stored["block"])
     version = commit.version if commit else None
     at = "" if version is None else f" in lake version {version}"
+    for replay in lake.replays.every():
+        if replay.source == stored["source"] and replay.at == instant(stored["stored_at"]):
+            version, at = replay.version, f" by the replay of lake version {replay.version}"
     file = stored["file"].removeprefix(str(lake.folder)).lstrip("/")
     yield Line(
         "stored", f"at {_text(stored['stored_at'])}{at}, file {file}",

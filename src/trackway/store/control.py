@@ -142,7 +142,8 @@ class Control:
         """The sums and what they cover, read at one instant."""
         with Session(self._engine) as session, session.begin():
             mark = session.get(Mark, COVERED)
-            rows = session.scalars(select(Total).order_by(Total.source, Total.bin, Total.step, Total.reason)).all()
+            some = select(Total).where(Total.records != 0)
+            rows = session.scalars(some.order_by(Total.source, Total.bin, Total.step, Total.reason)).all()
             counts = [Count(r.source, r.bin, r.step, r.reason, r.records) for r in rows]
             return Totals(counts=counts) if mark is None else Totals(mark.version, mark.position, counts)
 

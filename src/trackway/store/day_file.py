@@ -134,6 +134,25 @@ class DayFile:
         with _explained(self.path):
             return [_block(row) for row in rows]
 
+    def of(self, source: str, after: int, upto: int) -> list[Block]:
+        """The blocks of a source in (after, upto]."""
+        with self._connection() as db:
+            rows = db.execute(
+                "SELECT seq, source, received_at, codec, body, records, headers, size FROM blocks"
+                " WHERE source = ? AND seq > ? AND seq <= ? ORDER BY seq", (source, after, upto),
+            ).fetchall()  # fmt: skip
+        with _explained(self.path):
+            return [_block(row) for row in rows]
+
+    def span(self, source: str, first: int, last: int) -> tuple[int, int] | None:
+        """The first and last position of what a source received in [first, last), in microseconds; None for nothing."""
+        with self._connection() as db:
+            low, high = db.execute(
+                "SELECT min(seq), max(seq) FROM blocks WHERE source = ? AND received_at >= ? AND received_at < ?",
+                (source, first, last),
+            ).fetchone()
+        return None if low is None else (low, high)
+
     def last(self) -> tuple[int, int | None]:
         """The newest position (one below `first` when empty), and when it was received."""
         with self._connection() as db:

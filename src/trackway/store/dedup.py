@@ -83,11 +83,12 @@ def merged(one: Run, other: Run) -> Run:
 
 
 class Dedup:
-    """The index of one workspace; the flow alone uses it."""
+    """The index of one workspace; the flow alone writes it."""
 
-    def __init__(self, folder: Path, lake: Lake, horizon_micros: int) -> None:
-        """Opens the index and brings it up to the lake."""
+    def __init__(self, folder: Path, lake: Lake, horizon_micros: int, *, writes: bool = True) -> None:
+        """Opens the index and brings it up to the lake; on disk too if it `writes`."""
         self.folder = folder
+        self._writes = writes
         self._lake = lake
         self._horizon = horizon_micros
         self._runs: list[Run] = []
@@ -120,7 +121,7 @@ class Dedup:
         """Add the keys of the commit that made `version`."""
         self._remember(run)
         self._version = version
-        if sum(len(run.keys) for run in self._fresh) >= IN_MEMORY:
+        if self._writes and sum(len(run.keys) for run in self._fresh) >= IN_MEMORY:
             self.flush()
 
     def _remember(self, run: Run) -> None:
@@ -154,7 +155,8 @@ class Dedup:
         for start in range(0, len(files), 256):
             self._remember(sorted_run(_keys_of(files[start : start + 256])))
         self._version = version
-        self.flush()
+        if self._writes:
+            self.flush()
 
     # ── on disk ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -194,7 +196,7 @@ class Dedup:
 
     def close(self) -> None:
         """Put what is in memory on disk."""
-        if self._fresh:
+        if self._fresh and self._writes:
             self.flush()
 
 

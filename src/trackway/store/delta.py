@@ -49,6 +49,8 @@ class Commit:
     note: dict[str, Any]
     added: list[str]
     """Absolute paths of the files it added."""
+    replaced: bool = False
+    """Whether it took rows away too: what it added is then not all that changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +127,13 @@ class Table:
 
     def position(self) -> int:
         """The journal position up to which this table holds everything; 0 at the beginning."""
+        return self.mark(APP)
+
+    def mark(self, app: str) -> int:
+        """How far an application says it is; 0 at the beginning."""
         with self._lock:
             table = self.current()
-            return 0 if table is None else int(table.transaction_version(APP) or 0)
+            return 0 if table is None else int(table.transaction_version(app) or 0)
 
     def fields(self, version: int | None = None) -> dict[str, pa.DataType]:
         """Column -> Arrow type, in the order of the table, without the partition column."""
@@ -191,9 +197,9 @@ class Table:
                 reached, high = commit, commit.version - 1
             else:
                 low = middle + 1
-        return reached if reached is not None and self._before(reached.version) < position else None
+        return reached if reached is not None and self.before(reached.version) < position else None
 
-    def _before(self, version: int) -> int:
+    def before(self, version: int) -> int:
         """The position before a version; a very large one when that is not known any more."""
         for earlier in range(version - 1, -1, -1):
             path = self._log(earlier)
@@ -211,6 +217,7 @@ class Table:
         note: dict[str, Any] = {}
         position = -1
         added = []
+        replaced = False
         for line in path.read_bytes().splitlines():
             action = json.loads(line)
             if "commitInfo" in action:
@@ -219,9 +226,11 @@ class Table:
                 position = int(action["txn"]["version"])
             elif "add" in action and action["add"]["dataChange"]:
                 added.append(unquote(action["add"]["path"]))
-        if position < 0 and not added:
+            elif "remove" in action and action["remove"]["dataChange"]:
+                replaced = True
+        if position < 0 and not added and not replaced and not note:
             return None
-        return Commit(int(path.stem), position, note, self._absolute(added))
+        return Commit(int(path.stem), position, note, self._absolute(added), replaced)
 
     def _absolute(self, paths: Sequence[str]) -> list[str]:
         return [str(self.folder / unquote(path.removeprefix("file://"))) for path in paths]
@@ -237,7 +246,7 @@ class Table:
             try:
                 table = self._wide_enough(rows.schema)
                 actions = self.write(rows, changes=True)
-                self._commit(table, actions, position, note)
+                self._commit(table, actions, {} if position is None else {APP: position}, note)
             except (OSError, pa.ArrowInvalid, CommitFailedError) as error:
                 self._open = None
                 raise StorageError(f"cannot write to {self.folder}: {error}", hint="is the disk full?") from error
@@ -247,10 +256,10 @@ class Table:
         self,
         table: DeltaTable,
         actions: Sequence[AddAction | RemoveAction],
-        position: int | None,
+        marks: Mapping[str, int],
         note: Mapping[str, Any],
     ) -> None:
-        transactions = None if position is None else [Transaction(APP, position)]
+        transactions = [Transaction(app, version) for app, version in marks.items()] or None
         table.create_write_transaction(
             list(actions),
             "append",
@@ -282,9 +291,9 @@ class Table:
             table.update_incremental()
         return table
 
-    def read(self, schema: pa.Schema) -> pa.Table:
-        """All rows, in the columns of `schema`."""
-        table = self.at()
+    def read(self, schema: pa.Schema, version: int | None = None) -> pa.Table:
+        """All rows of a version (default: now), in the columns of `schema`."""
+        table = self.at(version)
         if table is None:
             return schema.empty_table()
         files = self._absolute(table.file_uris())
@@ -314,10 +323,46 @@ class Table:
                 for path in paths:
                     values = {self._partition: known[path].partition} if self._partition else {}
                     actions.append(RemoveAction(path, False, now, known[path].size, values))
-                self._commit(table, actions, None, {})
+                self._commit(table, actions, {}, {})
         except (OSError, pa.ArrowInvalid, CommitFailedError) as error:
             raise StorageError(f"cannot write to {self.folder}: {error}", hint="is the disk full?") from error
         return len(actions) - len(paths)
+
+    def exchange(
+        self,
+        rows: Mapping[str, pa.Table],
+        added: Sequence[AddAction],
+        marks: Mapping[str, int],
+        note: Mapping[str, Any],
+    ) -> int:
+        """Put other rows in the place of files (relative path -> what stays of its rows), and add files that were
+        written before, as one transaction; returns its version. Raises StorageError when the disk refuses.
+        """
+        try:
+            with self._lock:
+                table = self._wide_enough(pa.schema([]))
+                known = {file.path: file for file in self.every_file()}
+                actions: list[AddAction | RemoveAction] = list(added)
+                now = time.time_ns() // 1_000_000
+                for path, kept in rows.items():
+                    value, size = known[path].partition, known[path].size
+                    if kept.num_rows:
+                        actions.append(self._file(value, kept, changes=True))
+                    values = {self._partition: value} if self._partition else {}
+                    actions.append(RemoveAction(path, True, now, size, values))
+                self._commit(table, actions, marks, note)
+                return int(table.version())
+        except (OSError, pa.ArrowInvalid, CommitFailedError) as error:
+            self._open = None
+            raise StorageError(f"cannot write to {self.folder}: {error}", hint="is the disk full?") from error
+
+    def widen(self, schema: pa.Schema) -> int:
+        """Have these columns too; returns the version then. Raises StorageError when the disk refuses."""
+        try:
+            with self._lock:
+                return int(self._wide_enough(schema).version())
+        except (OSError, CommitFailedError) as error:
+            raise StorageError(f"cannot write to {self.folder}: {error}", hint="is the disk full?") from error
 
     def vacuum(self, hours: int) -> int:
         """Delete files that no version of the last `hours` needs; returns how many."""

@@ -1,8 +1,8 @@
 """What became of a number: one question as of two versions, the rows that changed, and what came in between.
 
-Events are only ever added, and version v holds those of journal blocks up to its position. So the difference between
-two answers is made by the events and identity facts of the blocks in between, and by nothing else: compaction moves
-rows to other files and changes no answer.
+But for replays, which are told, events are only ever added, and version v holds those of journal blocks up to its
+position. So the difference between two answers is made by the events and identity facts of the blocks in between, and
+by nothing else: compaction moves rows to other files and changes no answer.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ LATEST = "over 30d"
 MOST_SAMPLES = 10
 MOST_DAYS = 1_000
 MOST_MERGED = 10
+REPLAYED = ("changed", "new", "gone")
 
 Row = dict[str, Any]
 
@@ -52,6 +53,8 @@ class Difference:
     """The events stored in between: all of them, and those the question looks at, by source, lateness and day."""
     identities: Row
     """The identity facts stored in between, and the ids that have another actor since."""
+    replays: list[Row]
+    """The replays in between, which put other events in the place of stored ones: `version source changed new gone`."""
 
     @property
     def same(self) -> bool:
@@ -62,8 +65,8 @@ class Difference:
         """The object every door shows."""
         return {
             "ok": True, "type": self.after.type, "same": self.same, "rows": self.rows, "totals": self.totals,
-            "stored": self.stored, "identities": self.identities, "before": self.before.as_json(),
-            "after": self.after.as_json(),
+            "stored": self.stored, "identities": self.identities, "replays": self.replays,
+            "before": self.before.as_json(), "after": self.after.as_json(),
         }  # fmt: skip
 
 
@@ -92,6 +95,11 @@ def difference(  # noqa: PLR0913
         {"before": before.totals, "after": after.totals, "change": change(before.totals, after.totals)},
         _stored(query, lake, first, last, seen),
         _identities(lake, first, last),
+        [
+            {"version": one.version, "source": one.source, **{name: one.found[name] for name in REPLAYED}}
+            for one in lake.replays.every()
+            if first < one.version <= last
+        ],
     )
 
 

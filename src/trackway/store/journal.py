@@ -74,6 +74,18 @@ class Journal:
                 return blocks
         return []
 
+    def of(self, source: str, after: int, upto: int) -> list[Block]:
+        """The blocks of a source in (after, upto] that are still kept, in order."""
+        files = self._files()
+        ends = [*(day.first for day in files[1:]), upto + 1]
+        near = [day for day, end in zip(files, ends, strict=True) if day.first <= upto and end > after + 1]
+        return [block for day in near for block in day.of(source, after, upto)]
+
+    def span(self, source: str, first: int, last: int) -> tuple[int, int] | None:
+        """The first and last position of what is kept of what a source received in [first, last), in microseconds."""
+        spans = [span for day in self._files() if (span := day.span(source, first, last)) is not None]
+        return (spans[0][0], spans[-1][1]) if spans else None
+
     def get(self, seq: int) -> Block | None:
         """One block; None when there is none of this number, or it was pruned."""
         blocks = self.read(seq - 1, most_records=0)

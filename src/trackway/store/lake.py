@@ -24,6 +24,7 @@ from trackway.store.compaction import compact
 from trackway.store.delta import Commit, Table
 from trackway.store.identity import FACTS, resolve
 from trackway.store.keys import order
+from trackway.store.replays import Replays, before
 from trackway.store.stretches import together
 
 REFUSED = pa.schema(
@@ -56,6 +57,7 @@ class Lake:
             "cohorts": Table(folder / "cohorts"),
         }
         self._events = self.tables["events"]
+        self.replays = Replays(folder / "replays", self.tables)
         self._resolved: tuple[int, pa.Table, pa.Table] | None = None
 
     # ── what is there ───────────────────────────────────────────────────────────────────────────────
@@ -103,12 +105,15 @@ class Lake:
     def added(self, since: int, upto: int) -> list[str] | None:
         """Absolute paths of the files that commits in (since, upto] added; compaction adds nothing.
 
-        None when the log or a file is not there any more: read `files(upto)` instead.
+        None when the log or a file is not there any more, or when a replay took rows away: read `files(upto)` instead.
         """
         commits = self._events.commits(since, upto)
         if commits is None:
             return None
-        paths = [path for commit in commits for path in commit.added]
+        seen = list(commits)
+        if any(commit.replaced for commit in seen):
+            return None
+        paths = [path for commit in seen for path in commit.added]
         return paths if all(Path(path).exists() for path in paths) else None
 
     # ── writing: the flow alone ─────────────────────────────────────────────────────────────────────
@@ -132,7 +137,8 @@ class Lake:
             self.tables["identities"].append(facts.select(FACTS.names).cast(FACTS), None, {})
 
     def recover(self) -> None:
-        """Remove refusals and facts of a commit that never happened (the flow died before it)."""
+        """Remove refusals and facts of a commit that never happened (the flow died before it); end a begun replay."""
+        self.replays.settle()
         position = self.position()
         for name in ("refused", "identities"):
             self.tables[name].remove_beyond(position)
@@ -159,9 +165,22 @@ class Lake:
         return self._beside("identities", FACTS, version)
 
     def _beside(self, name: str, schema: pa.Schema, version: int | None) -> pa.Table:
-        position = self.position(version)
-        table = self.tables[name].read(schema)
-        return table.filter(pc.less_equal(table["block"], position))
+        while True:
+            newest = self.replays.newest()
+            table = self._rows(name, schema, version)
+            position = self.position(version)
+            if newest == self.replays.newest():
+                return table.filter(pc.less_equal(table["block"], position))
+
+    def _rows(self, name: str, schema: pa.Schema, version: int | None) -> pa.Table:
+        """All rows of a table, as it was before the replays after a version of the events."""
+        later = None if version is None else self.replays.after(version)
+        if later is None:
+            return self.replays.read(name, schema)
+        try:
+            return self.tables[name].read(schema, later.tables[name])
+        except FileNotFoundError as error:
+            raise before(version, later) from error
 
     def resolved(self, version: int) -> tuple[pa.Table, pa.Table]:
         """The identity facts up to a version, and the mapping they resolve to (`identity.resolve`)."""

@@ -1,7 +1,7 @@
 """The lake as DuckDB views: `events` with resolved actors, `refused`, `identities`; and SQL under lock.
 
-A version that compaction has rewritten since is read from today's files by its journal position, because
-events are only ever added: version v holds exactly the events of blocks up to its position.
+A version that compaction has rewritten since is read from today's files by its journal position, because, but for
+replays, events are only ever added: version v holds exactly the events of blocks up to its position.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pyarrow as pa
 from trackway.errors import QuestionError
 from trackway.model.condition import literal, quoted
 from trackway.model.schema import SQL, Schema
+from trackway.store.replays import before
 from trackway.store.scratch import scratch
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def _events(lake: Lake, version: int, schema: Schema, days: Collection[str] | No
     beyond = ""
     files = lake.files(version) if version >= 0 else []
     if not all(Path(path).exists() for path in files):
+        if (later := lake.replays.after(version)) is not None:
+            raise before(version, later)
         files = lake.files()
         beyond = f" where block <= {lake.position(version)}"
     if days is not None:
@@ -77,14 +80,19 @@ def _events(lake: Lake, version: int, schema: Schema, days: Collection[str] | No
 
 def _refused(lake: Lake, version: int) -> str:
     """The SELECT of all refusals up to a version: a view, since refused bytes may be many."""
-    files = lake.tables["refused"].files()
-    if not files:
-        return (
-            f"select {', '.join(f'null::{type_} as {quoted(name)}' for name, type_ in REFUSED_SQL.items())} where false"
-        )
-    listed = ", ".join(literal(path) for path in files)
+    later = lake.replays.after(version)
+    staged = lake.replays.staged("refused") if later is None else None
+    files = lake.tables["refused"].files(None if later is None else later.tables["refused"])
     columns = ", ".join(map(quoted, REFUSED_SQL))
-    return f"select {columns} from read_parquet([{listed}]) where block <= {lake.position(version)}"
+    empty = f"select {', '.join(f'null::{type_} as {quoted(name)}' for name, type_ in REFUSED_SQL.items())} where false"
+    listed = ", ".join(literal(path) for path in files)
+    rows = f"select {columns} from read_parquet([{listed}])" if files else empty
+    if staged is not None:
+        made, path = staged
+        outside = f"not (source = {literal(made.source)} and block between {made.low} and {made.high})"
+        rows = f"{rows} {'where' if files else 'and'} {outside} union all"
+        rows += f" select {columns} from read_parquet([{literal(str(path))}])"
+    return f"select * from ({rows}) where block <= {lake.position(version)}"
 
 
 def find(lake: Lake, condition: str, values: Sequence[Any], most: int) -> list[dict[str, Any]]:

@@ -30,6 +30,9 @@ def show(found: Difference) -> None:
         out.print(f"  {_events(late['events'])} {late['late']} late")
     if identities["facts"]:
         out.print(f"{identities['facts']:,} identity facts, by which {identities['ids']:,} ids have another actor now")
+    for one in found.replays:
+        numbers = f"{one['changed']:,} events changed, {one['new']:,} new, {one['gone']:,} gone"
+        out.print(f"lake version {one['version']} is a replay of {one['source']}: {numbers}")
     if stored["samples"]:
         table = grid("event_id", "source", "event", "time", "stored_at")
         for event in stored["samples"]:
