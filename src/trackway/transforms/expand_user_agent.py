@@ -12,9 +12,9 @@ from __future__ import annotations
 import re
 
 import orjson
-import pyarrow as pa
 
 from trackway.flow.expressions import target, text
+from trackway.flow.functions import each
 from trackway.model.condition import literal
 from trackway.model.schema import Kind, Schema
 from trackway.plan.component import Rewrite, Transform
@@ -41,12 +41,7 @@ class ExpandUserAgent(Transform):
             sets[target(self.prefix + name)] = (f"json_extract_string({given}, {literal(f'$.{name}')})", "string")
         bot = f"json_extract({given}, '$.is_bot')::boolean"
         sets[target(f"{self.prefix}is_bot")] = (bot, "boolean")
-        return Rewrite(set=sets, functions={"expand_user_agent": expand})
-
-
-def expand(agents: pa.Array) -> pa.Array:
-    """Every user agent as a JSON object."""
-    return pa.array([None if agent is None else _described(agent) for agent in agents.to_pylist()], pa.string())
+        return Rewrite(set=sets, functions={"expand_user_agent": each(_described)})
 
 
 def _described(agent: str) -> str:

@@ -26,11 +26,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal, Self
 
-import pyarrow as pa
-from pydantic import Field, field_validator, model_validator
+from pydantic import model_validator
 
-from trackway.flow.expressions import find, target, text
-from trackway.model.schema import Kind, Schema
+from trackway.flow.expressions import Targets, rewritten
+from trackway.flow.functions import each
+from trackway.model.schema import Schema
 from trackway.model.secret import Secret
 from trackway.plan.component import Rewrite, Transform
 
@@ -40,17 +40,12 @@ How = Literal["hash", "mask", "truncate_ip"]
 class Hide(Transform):
     """Hides values of columns."""
 
-    columns: list[str] = Field(min_length=1)
+    columns: Targets
     """The columns that are hidden."""
     how: How = "hash"
     """What is put in their place."""
     key: Secret | None = None
     """Of the hash (HMAC-SHA-256); a plain SHA-256 when left out."""
-
-    @field_validator("columns")
-    @classmethod
-    def _targets(cls, value: list[str]) -> list[str]:
-        return [target(name) for name in value]
 
     @model_validator(mode="after")
     def _key_of_a_hash(self) -> Self:
@@ -60,20 +55,11 @@ class Hide(Transform):
 
     def rewrite(self, schema: Schema) -> Rewrite:
         """The columns that exist, as texts."""
-        found = [name for name in self.columns if find(name, schema)]
-        sets: dict[str, tuple[str, Kind]] = {
-            name: (f"nullif(hide_text({text(name, schema)}), '')", "string") for name in found
-        }
+        sets = rewritten(self.columns, schema, lambda given: f"nullif(hide_text({given}), '')")
         ways: dict[How, Callable[[str], str]] = {
             "hash": partial(_hashed, key=self.key), "mask": _masked, "truncate_ip": _network,
         }  # fmt: skip
-        hide = ways[self.how]
-        return Rewrite(set=sets, functions={"hide_text": partial(hidden, hide=hide)} if sets else {})
-
-
-def hidden(texts: pa.Array, hide: Callable[[str], str]) -> pa.Array:
-    """Every text hidden."""
-    return pa.array([None if one is None else hide(one) for one in texts.to_pylist()], pa.string())
+        return Rewrite(set=sets, functions={"hide_text": each(ways[self.how])} if sets else {})
 
 
 def _hashed(given: str, key: Secret | None) -> str:
