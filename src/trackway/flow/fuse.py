@@ -18,7 +18,9 @@ from trackway.plan.component import Rewrite
 
 OWN = "\x01"
 """Begins the names of our own columns; no property may begin so."""
-AT, RAW, LEFT, DETAIL = OWN + "at", OWN + "raw", OWN + "left", OWN + "why"
+AT, RAW, LEFT, DETAIL, CHOSEN = OWN + "at", OWN + "raw", OWN + "left", OWN + "why", OWN + "chosen"
+FRAME = ("block", "row", RAW)
+"""What every table on its way has besides what was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,11 @@ class Fusion:
         if replaced:
             star += f" replace ({', '.join(f'{text} as {name}' for name, text in replaced.items())})"
         self._text = f"select {', '.join([star, *added])} from ({given})"
+
+    def choose(self, where: str) -> None:
+        """Give the column CHOSEN: whether a row is still here and a condition (DuckDB text, empty for all) holds."""
+        stays = f"{quoted(LEFT)} = 0" + (f" and coalesce({self._safe(where)}, false)" if where else "")
+        self._text = f"select *, {stays} as {quoted(CHOSEN)} from ({self._text})"
 
     def _sets(self, step: Step, guard: str) -> tuple[dict[str, str], list[str]]:
         replaced: dict[str, str] = {}
