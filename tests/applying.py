@@ -1,6 +1,7 @@
 """Running one transform over a few events, as the flow does."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -16,6 +17,30 @@ from trackway.flow.reshaping import turn
 from trackway.model.schema import ARROW, ENVELOPE, Kind, kind_of
 from trackway.plan.component import Reshape
 from trackway.plan.config import component
+
+FUNCTIONS = """
+import pyarrow.compute as pc
+
+def score(events):
+    amount = pc.fill_null(pc.cast(events["amount"], "string"), "")
+    return {"score": pc.cast(pc.utf8_length(amount), "double"), "tier": pc.cast(events["plan"], "string")}
+"""
+
+
+def prepared(folder: Path) -> Path:
+    """A folder with the files that the examples of transforms name."""
+    from mmdb_writer import MMDBWriter
+    from netaddr import IPSet
+
+    writer = MMDBWriter(6, "Test-City", languages=["en"], description="made for a test", ipv4_compatible=True)
+    writer.insert_network(IPSet(["203.0.113.0/24"]), {
+        "country": {"iso_code": "NL", "names": {"en": "Netherlands"}}, "city": {"names": {"en": "Utrecht"}},
+        "subdivisions": [{"iso_code": "UT"}], "location": {"latitude": 52.25, "time_zone": "Europe/Amsterdam"},
+    })  # fmt: skip
+    writer.insert_network(IPSet(["2001:db8::/32"]), {"country": {"iso_code": "IS"}, "subdivisions": []})
+    writer.to_db_file(str(folder / "GeoLite2-City.mmdb"))
+    (folder / "functions.py").write_text(FUNCTIONS, encoding="utf-8")
+    return folder
 
 
 def table_of(events: list[dict[str, Any]], kinds: dict[str, Kind] | None = None) -> pa.Table:

@@ -6,6 +6,7 @@ the legend), and from then on nothing else can claim the row.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -179,6 +180,12 @@ def spill(misfits: Mapping[str, str], more: str) -> str:
     some = " or ".join(f"({condition})" for condition in misfits.values())
     values = f"json_merge_patch('{{}}', json_object({pairs}))"
     return f"case when {some} then json_merge_patch(coalesce({more}, '{{}}'), {values})::varchar else {more} end"
+
+
+def without(names: Sequence[str]) -> tuple[str, Kind]:
+    """`more` without the values of some columns, which lie there when they did not fit."""
+    more, gone = quoted("more"), name_literal(json.dumps(dict.fromkeys(names)))
+    return f"case when {more} is not null then nullif(json_merge_patch({more}, {gone})::varchar, '{{}}') end", "json"
 
 
 def name_literal(name: str) -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from trackway.flow.names import filled_in, replaced
 from trackway.model.documents import Naming, Records, tabulate
 from trackway.model.event import DECODED
+from trackway.model.json_text import array_items, as_array, is_value
 from trackway.model.schema import Kind, kind_of
 
 Bools = NDArray[np.bool_]
@@ -41,6 +42,19 @@ def texts_like(events: pa.Table, column: str, openings: str) -> NDArray[np.int64
         return np.zeros(0, np.int64)
     likely = pc.match_substring_regex(values, rf"^\s*[{openings}]")
     return np.flatnonzero(pc.fill_null(likely, False).to_numpy())
+
+
+def items(text: bytes) -> list[bytes] | None:
+    """The items of a JSON list, as they are written; None for what is no list.
+
+    >>> items(b'[1, {"a": []}]'), items(b"[1,")
+    ([b'1', b'{"a": []}'], None)
+    """
+    data = as_array(text)
+    starts, ends, end = array_items(data, 0, len(data))
+    if end < 0 or text[end:].strip() or not is_value(data, len(text) - len(text.lstrip()), end):
+        return None
+    return [text[start:stop] for start, stop in zip(starts.tolist(), ends.tolist(), strict=True)]
 
 
 def kinds(events: pa.Table) -> dict[str, Kind]:

@@ -133,7 +133,7 @@ def _told(work: Callable[[], Any], path: str, errors: list[ConfigError]) -> Any:
     """What some work gives; its error under its path in the file."""
     try:
         return work()
-    except ConfigError as error:
+    except TrackwayError as error:
         errors.append(ConfigError(error.message, path=f"{path}.{error.path}".rstrip("."), hint=error.hint))
     return None
 

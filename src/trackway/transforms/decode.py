@@ -11,14 +11,13 @@ Alphabets are `base64` (also the one for URLs, with or without padding), `hex`, 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import html
 from collections.abc import Callable
 from functools import partial
 from typing import Literal
 from urllib.parse import unquote_plus
 
+from trackway.flow.alphabets import from_digits, from_sextets
 from trackway.flow.expressions import Targets, rewritten
 from trackway.flow.functions import each
 from trackway.model.schema import Schema
@@ -45,18 +44,13 @@ class Decode(Transform):
 def _read(given: str, read: Callable[[str], str]) -> str:
     try:
         return read(given)
-    except (ValueError, binascii.Error):
+    except ValueError:
         return given
 
 
-def _sextets(given: str) -> str:
-    plain = given.strip().rstrip("=").translate(str.maketrans("-_", "+/"))
-    return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True).decode()
-
-
 READERS: dict[Alphabet, Callable[[str], str]] = {
-    "base64": _sextets,
-    "hex": lambda given: bytes.fromhex(given.strip().removeprefix("0x")).decode(),
+    "base64": lambda given: from_sextets(given).decode(),
+    "hex": lambda given: from_digits(given).decode(),
     "url": partial(unquote_plus, errors="strict"),
     "html": html.unescape,
 }

@@ -9,10 +9,9 @@ New columns: `browser browser_version os os_version device is_bot`. Each differe
 
 from __future__ import annotations
 
-import re
-
 import orjson
 
+from trackway.flow.agents import BOT, LONGEST
 from trackway.flow.expressions import target, text
 from trackway.flow.functions import each
 from trackway.model.condition import literal
@@ -20,9 +19,6 @@ from trackway.model.schema import Kind, Schema
 from trackway.plan.component import Rewrite, Transform
 
 TEXTS = ("browser", "browser_version", "os", "os_version", "device")
-BOT = re.compile(r"bot\b|bot/|crawl|spider|slurp|scrap|fetch|monitor|curl/|wget|python-|libwww|headless", re.IGNORECASE)
-LONGEST = 2_000
-"""Characters of a user agent that are looked at."""
 
 
 class ExpandUserAgent(Transform):

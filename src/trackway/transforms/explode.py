@@ -23,9 +23,8 @@ from pydantic import Field
 
 from trackway.flow.expressions import Target
 from trackway.flow.names import filled_in
-from trackway.flow.opening import emptied, kinds, opened, put_in, spread, texts_like
+from trackway.flow.opening import emptied, items, kinds, opened, put_in, spread, texts_like
 from trackway.model.event import Reason
-from trackway.model.json_text import array_items, as_array, is_value
 from trackway.plan.component import Reshape, Reshaped, Transform
 
 
@@ -62,36 +61,36 @@ class Exploding(Reshape):
     def __call__(self, events: pa.Table) -> Reshaped:
         """An event for every item, those of one list behind one another."""
         size = len(events)
-        items: list[bytes] = []
+        every: list[bytes] = []
         counts = np.ones(size, np.int64)
         refused: dict[int, tuple[Reason, str]] = {}
         lists = []
         likely = texts_like(events, self._column, r"\[")
         for row, text in zip(likely.tolist(), _texts(events, self._column, likely), strict=True):
-            found = _items(text)
+            found = items(text) or []
             if len(found) > self._most:
                 refused[row] = (Reason.TOO_LARGE, f"a list of {len(found):,} items in '{self._column}'")
             elif found:
                 lists.append(row)
                 counts[row] = len(found)
-                items += found
+                every += found
         if not lists:
             return Reshaped(events, refused=refused)
         rows = np.repeat(np.arange(size), counts)
         listed = np.isin(rows, lists)
-        events = self._filled(events.take(pa.array(rows)), items, np.flatnonzero(listed))
+        events = self._filled(events.take(pa.array(rows)), every, np.flatnonzero(listed))
         if self._place is not None:
             events = filled_in(events, {self._place: _places(rows, listed)})
         return Reshaped(events, rows, refused)
 
-    def _filled(self, events: pa.Table, items: list[bytes], rows: NDArray[np.int64]) -> pa.Table:
+    def _filled(self, events: pa.Table, every: list[bytes], rows: NDArray[np.int64]) -> pa.Table:
         """Events with an item each in some rows, in place of the list."""
         events = emptied(events, self._column, rows)
-        documents = [b'{"":' + item + b"}" for item in items]
+        documents = [b'{"":' + item + b"}" for item in every]
         known = kinds(events)
         found, good = opened(documents, known, lambda path: ".".join((self._into, *path[1:])))
         if not good.all():
-            odd = [None if fine else item.decode() for item, fine in zip(items, good.tolist(), strict=True)]
+            odd = [None if fine else item.decode() for item, fine in zip(every, good.tolist(), strict=True)]
             found = filled_in(found, {self._into: pa.chunked_array([pa.array(odd, pa.string())])})
         return put_in(events, spread(found, rows, len(events)))
 
@@ -100,15 +99,6 @@ def _texts(events: pa.Table, column: str, rows: NDArray[np.int64]) -> list[bytes
     if not len(rows):
         return []
     return [text.encode() for text in events[column].take(pa.array(rows)).to_pylist()]
-
-
-def _items(text: bytes) -> list[bytes]:
-    """The items of a JSON list; none of what is no list."""
-    data = as_array(text)
-    starts, ends, end = array_items(data, 0, len(data))
-    if end < 0 or text[end:].strip() or not is_value(data, len(text) - len(text.lstrip()), end):
-        return []
-    return [text[start:stop] for start, stop in zip(starts.tolist(), ends.tolist(), strict=True)]
 
 
 def _places(rows: NDArray[np.int64], listed: NDArray[np.bool_]) -> pa.ChunkedArray:
