@@ -96,6 +96,20 @@ def cut(path: str, after: int = 20) -> Callable[[Asked, Said], Said | None]:
     )
 
 
+class Quiet(ThreadingHTTPServer):
+    daemon_threads = True
+    wbufsize = -1
+
+    def handle_error(self, *_):
+        pass
+
+    def shutdown_request(self, request):
+        try:
+            super().shutdown_request(request)
+        except OSError:
+            return
+
+
 @contextmanager
 def served(desk: Desk) -> Iterator[Desk]:
     class Window(BaseHTTPRequestHandler):
@@ -134,19 +148,6 @@ def served(desk: Desk) -> Iterator[Desk]:
 
         def log_message(self, *_):
             pass
-
-    class Quiet(ThreadingHTTPServer):
-        daemon_threads = True
-        wbufsize = -1
-
-        def handle_error(self, *_):
-            pass
-
-        def shutdown_request(self, request):
-            try:
-                super().shutdown_request(request)
-            except OSError:
-                return
 
     Window.wbufsize = 1 << 16
     Window.disable_nagle_algorithm = True

@@ -51,7 +51,7 @@ class House:
 
     def bins(self, source: str = "web") -> dict[str, int]:
         account = self.account(source)
-        names = ("received", "stored", "duplicate", "dropped", "refused", "pending")
+        names = ("received", "made", "stored", "duplicate", "dropped", "refused", "pending")
         return {name: getattr(account, name) for name in names if getattr(account, name)}
 
     def events(self, *columns: str, order: str = "time, event_id") -> list[dict[str, Any]]:

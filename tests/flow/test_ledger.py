@@ -70,6 +70,6 @@ def test_a_source_that_received_nothing_is_listed_when_asked_for(house: Make) ->
     one = house()
     (account,) = ledger(one.journal, one.lake, one.control, ["web"])
     assert account.as_json() == {
-        "source": "web", "received": 0, "stored": 0, "duplicate": 0, "dropped": 0, "refused": 0, "pending": 0,
-        "details": [], "balanced": True,
+        "source": "web", "received": 0, "made": 0, "stored": 0, "duplicate": 0, "dropped": 0, "refused": 0,
+        "pending": 0, "details": [], "balanced": True,
     }  # fmt: skip

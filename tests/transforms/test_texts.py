@@ -1,11 +1,18 @@
-"""clean_url, coalesce, convert, decode, hide, join, keep_columns, map_values, replace, route_url, sample, split."""
+"""clean_url, coalesce, convert, decode, decompress, hide, join, keep_columns, map_values, replace, route_url, sample,
+shorten, split."""
 
+import base64
+import gzip
 import hashlib
 import hmac
 import json
+import zlib
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from applying import Runner
 from trackway.errors import ConfigError
 from trackway.model.secret import Secret
 from trackway.plan.config import component
@@ -189,3 +196,53 @@ def test_convert_of_one_unit_needs_a_factor_alone(run):
     for wrong in ({}, {"unit": "u"}, {"unit": "u", "factors": {"a": 1}, "factor": 2}, {"factors": {"a": 1}}):
         with pytest.raises(ConfigError, match="either a factor, or a unit"):
             component("transforms", {"type": "convert", "column": "a", "into": "b", **wrong}, "t")
+
+
+@pytest.mark.parametrize(
+    ("how", "packed"),
+    [("gzip", gzip.compress(b"{}\xc3\xa4")), ("gzip", zlib.compress(b"{}\xc3\xa4")),
+     ("zlib", zlib.compress(b"{}\xc3\xa4")), ("deflate", zlib.compress(b"{}\xc3\xa4", wbits=-15))],
+)  # fmt: skip
+@pytest.mark.parametrize("alphabet", ["base64", "hex"])
+def test_decompress_unpacks(run, how, packed, alphabet):
+    text = base64.b64encode(packed).decode() if alphabet == "base64" else packed.hex()
+    done = run({"type": "decompress", "columns": ["x"], "how": how, "alphabet": alphabet}, [{"x": text}, {"x": None}])
+    assert done.stay == [{"x": "{}ä"}, {}]
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"plain",
+        gzip.compress(b"cut off")[:-4],
+        gzip.compress(b"\xff"),
+        gzip.compress(b"x" * 101),
+        zlib.compress(b"a")[2:],
+    ],
+)
+def test_decompress_leaves_what_is_broken_or_too_large(run, packed):
+    given = base64.b64encode(packed).decode()
+    assert run({"type": "decompress", "columns": ["x"], "most": "100B"}, [{"x": given}]).stay == [{"x": given}]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    values=st.lists(st.lists(st.none() | st.integers() | st.text(max_size=3), max_size=5), max_size=4),
+    count=st.integers(1, 4), end=st.sampled_from(["first", "last"]),
+)  # fmt: skip
+def test_shorten_cuts_lists_and_texts_as_slices_do(values, count, end):
+    run = Runner()
+    cut = slice(count) if end == "first" else slice(-count, None)
+    options = {"type": "shorten", "columns": ["x"], end: count}
+    texts = [json.dumps(value, ensure_ascii=False) for value in values]
+    lists = run({**options, "of": "items"}, [{"x": text} for text in texts]).stay
+    assert [json.loads(event["x"]) for event in lists] == [value[cut] for value in values]
+    plain = run(options, [{"x": text} for text in texts]).stay
+    assert [event["x"] for event in plain] == [text[cut] for text in texts]
+    run.connection.close()
+
+
+def test_shorten_cuts_at_one_end():
+    for wrong in ({}, {"first": 1, "last": 1}):
+        with pytest.raises(ConfigError, match="either first or last"):
+            component("transforms", {"type": "shorten", "columns": ["x"], **wrong}, "t")

@@ -6,6 +6,8 @@ has no time of its own. The loop does the same to dicts that are decoded already
 
 from __future__ import annotations
 
+import base64
+import gzip
 import hashlib
 import re
 import sys
@@ -37,6 +39,10 @@ RECEIVED = 1_795_000_000_000_000
 STATED = "%d.%m.%Y %H:%M:%S"
 PRODUCT = r"^/products/(?P<product>\d+)"
 PRODUCT_PATTERN = re.compile(PRODUCT)
+ITEMS = '[{"sku": "tea", "price": 3.5}, {"sku": "milk", "price": 1.25}]'
+DETAILS = '{"size": {"width": 3, "height": 4}, "colour": "red", "weight": 2.5}'
+PACKED = [base64.b64encode(gzip.compress(f"state {number}".encode())).decode() for number in range(1_000)]
+BOTS = re.compile(r"bot|crawl|spider|curl/", re.IGNORECASE)
 Step = Callable[[Row], None]
 
 
@@ -46,6 +52,16 @@ def _cast(row: Row) -> None:
 
 def _digest(*values: str) -> str:
     return hashlib.md5("\0".join(values).encode(), usedforsecurity=False).hexdigest()
+
+
+def _correct_clock(row: Row) -> None:
+    sent, received = datetime.fromisoformat(row["sent"]), datetime.fromisoformat(row["got"])
+    if abs((received - sent).total_seconds()) > 300:
+        row["time"] = datetime.fromisoformat(row["time"]) + (received - sent)
+
+
+def _decompress(row: Row) -> None:
+    row["packed"] = gzip.decompress(base64.b64decode(row["packed"])).decode()
 
 
 def _dedupe(row: Row) -> None:
@@ -59,6 +75,24 @@ def _drop_columns(row: Row) -> None:
 
 def _drop_events(row: Row) -> None:
     row["dropped"] = row["event"] == "Help Viewed"
+
+
+def _drop_bots(row: Row) -> None:
+    row["dropped"] = bool(BOTS.search(row["user_agent"]))
+
+
+def _explode(row: Row) -> None:
+    row["made"] = [
+        {**row, "event_id": f"{row['event_id']}#{place}", "item.sku": item["sku"], "item.price": item["price"]}
+        for place, item in enumerate(orjson.loads(row["items"]))
+    ]
+
+
+def _flatten(row: Row) -> None:
+    for name, value in orjson.loads(row.pop("details")).items():
+        inner = value if isinstance(value, dict) else {"": value}
+        for key, found in inner.items():
+            row[f"details.{name}.{key}".rstrip(".")] = found
 
 
 def _expand_url(row: Row) -> None:
@@ -91,6 +125,10 @@ def _rename(row: Row) -> None:
     row["path"] = row.pop("page.path")
 
 
+def _shorten(row: Row) -> None:
+    row["user_agent"] = row["user_agent"][:20]
+
+
 def _set(row: Row) -> None:
     row["plan"] = (row["plan"] or "free").lower()
 
@@ -101,14 +139,20 @@ def _time(row: Row) -> None:
 
 STEPS: Mapping[str, tuple[dict[str, Any], Step]] = {
     "cast": ({"columns": {"quantity": "string", "amount": "string"}}, _cast),
+    "correct_clock": ({"sent_at": "sent", "received_at": "got"}, _correct_clock),
+    "decompress": ({"columns": ["packed"]}, _decompress),
     "dedupe": ({"by": ["event", "product_id"]}, _dedupe),
     "drop_columns": ({"columns": ["page.*"]}, _drop_columns),
     "drop_events": ({"where": "event = 'Help Viewed'"}, _drop_events),
+    "drop_bots": ({}, _drop_bots),
     "expand_url": ({"column": "page.url", "parts": ["host", "path"], "parameters": ["ref"]}, _expand_url),
     "expand_user_agent": ({"column": "user_agent"}, _expand_user_agent),
+    "explode": ({"column": "items", "into": "item"}, _explode),
     "extract": ({"column": "page.path", "pattern": PRODUCT}, _extract),
+    "flatten": ({"columns": ["details"]}, _flatten),
     "identify": ({"anonymous_id": ["anonymous_id"], "hash": ["ip", "user_agent"]}, _identify),
     "rename": ({"columns": {"page.path": "path"}}, _rename),
+    "shorten": ({"columns": ["user_agent"], "first": 20}, _shorten),
     "set": ({"values": {"plan": "lower(coalesce(plan, 'free'))"}}, _set),
     "time": ({"column": "at", "formats": [STATED]}, _time),
 }
@@ -159,8 +203,9 @@ def _events(count: int) -> tuple[Block, list[Row]]:
     rows = [
         {"event": act.event, "time": act.iso, "event_id": act.id, "user_id": act.user, "anonymous_id": act.visitor,
          **act.properties, **{f"page.{name}": value for name, value in act.page.items()}, "ip": act.ip,
-         "user_agent": act.agent, "at": act.at.strftime(STATED)}
-        for act in acts(count)
+         "user_agent": act.agent, "at": act.at.strftime(STATED), "sent": act.iso,
+         "got": act.at.isoformat(), "items": ITEMS, "details": DETAILS, "packed": PACKED[place % len(PACKED)]}
+        for place, act in enumerate(acts(count))
     ]  # fmt: skip
     body = b"\n".join(map(orjson.dumps, rows))
     return Block(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from trackway.errors import ConditionError
 from trackway.flow.times import time_sql
@@ -74,6 +78,17 @@ def target(name: str) -> str:
     if not own.strip() or any(ord(letter) < 32 for letter in own):
         raise ValueError(f"{name!r} is not the name of a column")
     return own
+
+
+Target = Annotated[str, AfterValidator(target)]
+"""The option for a column that is written."""
+Targets = Annotated[list[Target], Field(min_length=1)]
+"""The option for columns that are written."""
+
+
+def rewritten(columns: Iterable[str], schema: Schema, expression: Callable[[str], str]) -> dict[str, tuple[str, Kind]]:
+    """Those of some columns that exist, as texts: an expression over the text of each."""
+    return {name: (expression(text(name, schema)), "string") for name in columns if find(name, schema)}
 
 
 def kind_for(name: str, wanted: Kind, schema: Schema) -> Kind:

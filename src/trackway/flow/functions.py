@@ -20,6 +20,15 @@ REMEMBERED = 200_000
 Function = Callable[[pa.Array], pa.Array]
 
 
+def each(function: Callable[[str], str]) -> Function:
+    """A function of one text as one of many; it gives an empty text for what has no value."""
+
+    def of_all(values: pa.Array) -> pa.Array:
+        return pa.array([None if one is None else function(one) for one in values.to_pylist()], pa.string())
+
+    return of_all
+
+
 class Remembering:
     """A function of distinct texts that looks up what it has seen."""
 

@@ -6,6 +6,7 @@ the legend), and from then on nothing else can claim the row.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,7 +19,9 @@ from trackway.plan.component import Rewrite
 
 OWN = "\x01"
 """Begins the names of our own columns; no property may begin so."""
-AT, RAW, LEFT, DETAIL = OWN + "at", OWN + "raw", OWN + "left", OWN + "why"
+AT, RAW, LEFT, DETAIL, CHOSEN = OWN + "at", OWN + "raw", OWN + "left", OWN + "why", OWN + "chosen"
+FRAME = ("block", "row", RAW)
+"""What every table on its way has besides what was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,11 @@ class Fusion:
         if replaced:
             star += f" replace ({', '.join(f'{text} as {name}' for name, text in replaced.items())})"
         self._text = f"select {', '.join([star, *added])} from ({given})"
+
+    def choose(self, where: str) -> None:
+        """Give the column CHOSEN: whether a row is still here and a condition (DuckDB text, empty for all) holds."""
+        stays = f"{quoted(LEFT)} = 0" + (f" and coalesce({self._safe(where)}, false)" if where else "")
+        self._text = f"select *, {stays} as {quoted(CHOSEN)} from ({self._text})"
 
     def _sets(self, step: Step, guard: str) -> tuple[dict[str, str], list[str]]:
         replaced: dict[str, str] = {}
@@ -172,6 +180,12 @@ def spill(misfits: Mapping[str, str], more: str) -> str:
     some = " or ".join(f"({condition})" for condition in misfits.values())
     values = f"json_merge_patch('{{}}', json_object({pairs}))"
     return f"case when {some} then json_merge_patch(coalesce({more}, '{{}}'), {values})::varchar else {more} end"
+
+
+def without(names: Sequence[str]) -> tuple[str, Kind]:
+    """`more` without the values of some columns, which lie there when they did not fit."""
+    more, gone = quoted("more"), name_literal(json.dumps(dict.fromkeys(names)))
+    return f"case when {more} is not null then nullif(json_merge_patch({more}, {gone})::varchar, '{{}}') end", "json"
 
 
 def name_literal(name: str) -> str:

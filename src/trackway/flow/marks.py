@@ -19,6 +19,7 @@ from trackway.flow.fuse import AT, OWN, RAW, Step
 from trackway.flow.origin import HEADER, read_origin
 from trackway.flow.spans import hashes, read_copies
 from trackway.model.event import Block
+from trackway.model.schema import Kind
 from trackway.plan.component import Rewrite
 
 COPY, FILE, PLACE, PUT = OWN + "copy", OWN + "file", OWN + "place", OWN + "put"
@@ -47,6 +48,11 @@ class Marks:
         )
         return Marks(received_at, self.content[part], self.copy[part], self.file[part], place, put)
 
+    def take(self, rows: NDArray[np.int64]) -> Marks:
+        """The marks of rows by number, in this order and perhaps several times."""
+        received_at, place, put = (values.take(pa.array(rows)) for values in (self.received_at, self.place, self.put))
+        return Marks(received_at, self.content[rows], self.copy[rows], self.file[rows], place, put)
+
     def beside(self, table: pa.Table) -> pa.Table:
         """The decoded table with the marks as columns, and the number of each row."""
         columns: dict[str, Any] = {
@@ -74,22 +80,27 @@ def marks(blocks: Sequence[Block], table: pa.Table) -> Marks:
     return Marks(received_at, content, copy.astype(np.uint32), file, *_origins(blocks, index, table))
 
 
-def naming() -> Step:
-    """The step that gives every event its id, its time and its actor."""
+def identity() -> tuple[str, Kind]:
+    """DuckDB text of the id of an event: its own, or one from its bytes and its place."""
     copy, raw, place = f'"{COPY}"', f'"{RAW}"', f'"{PLACE}"'
     named = f"'c' || case when {copy} = 0 then md5({raw}) else md5({raw} || encode('#' || {copy}::varchar)) end"
     pulled = f"'o' || md5(coalesce({raw}, ''::blob) || encode('@' || {place}))"
     placed = "'p' || block::varchar || '-' || row::varchar"
-    event_id = (
+    text = (
         "case when event_id is not null and event_id <> '' then event_id "
         f"when {place} is not null then {pulled} "
         f'when (time is not null or "{FILE}") and {raw} is not null then {named} else {placed} end'
     )
+    return text, "string"
+
+
+def naming() -> Step:
+    """The step that gives every event its id, its time and its actor."""
     return Step(
         "name",
         Rewrite(
             set={
-                "event_id": (event_id, "string"),
+                "event_id": identity(),
                 "time": (f'coalesce(time, "{PUT}", received_at)', "time"),
                 "actor": ("coalesce(nullif(actor, ''), nullif(user_id, ''), nullif(anonymous_id, ''))", "string"),
             }

@@ -44,6 +44,33 @@ def tidy(table: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
+def filled_in(table: pa.Table, columns: Mapping[str, pa.ChunkedArray]) -> pa.Table:
+    """The table with columns added. One that is there already keeps its values, gets its gaps filled, and what clashes
+    goes to `more`.
+    """
+    held = {name.lower(): name for name in table.column_names}
+    for wanted, values in columns.items():
+        name = held.setdefault(wanted.lower(), wanted)
+        if name not in table.column_names:
+            table = table.append_column(name, values)
+            continue
+        first, clash = _filled(table[name], values)
+        table = table.set_column(table.schema.get_field_index(name), name, first)
+        if clash.any():
+            more = (
+                table["more"] if "more" in table.column_names else pa.chunked_array([[None] * len(table)], pa.string())
+            )
+            table = replaced(table, "more", into_more(more, {wanted: values}, clash))
+            held["more"] = "more"
+    return table
+
+
+def replaced(table: pa.Table, name: str, values: pa.ChunkedArray | pa.Array) -> pa.Table:
+    """The table with a column, in its place when it was there."""
+    place = table.schema.get_field_index(name)
+    return table.append_column(name, values) if place < 0 else table.set_column(place, name, values)
+
+
 def own(name: str) -> str:
     """A property's name, kept apart from our own."""
     if name.startswith(OWN):

@@ -1,18 +1,18 @@
 """Shaping: transforms, contracts, the lake's types, identity and checks, as one fused DuckDB query a batch.
 
 The query reads and gives only what the steps touch; every other column passes by as the Arrow column the
-codec made. Reference for what each step means is the step itself: `prefix` runs only the first few, so that
-a trace can show one event after each of them.
+codec made. A step that no query can say, such as making several events of one, stands between two queries. Reference
+for what each step means is the step itself: `prefixes` runs only the first few, so that a trace can show one event
+after each of them.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 import duckdb
@@ -25,9 +25,10 @@ from trackway.flow.contracts import declared, enforce
 from trackway.flow.decoding import Decoded
 from trackway.flow.fit import fit
 from trackway.flow.functions import Functions
-from trackway.flow.fuse import AT, DETAIL, LEFT, OWN, RAW, Fusion, Step, Way, guard
-from trackway.flow.marks import Marks, marks, naming
+from trackway.flow.fuse import AT, CHOSEN, DETAIL, FRAME, LEFT, OWN, RAW, Fusion, Step, Way, guard
+from trackway.flow.marks import Marks, identity, marks, naming
 from trackway.flow.names import tidy
+from trackway.flow.reshaping import Turned, turn
 from trackway.model.condition import literal, quoted
 from trackway.model.event import Reason
 from trackway.model.schema import ENVELOPE, SQL, Kind, Schema, kind_of
@@ -42,8 +43,10 @@ log = logging.getLogger(__name__)
 HI, LO, CONTENT = OWN + "hi", OWN + "lo", OWN + "content"
 GIVEN = ("event_id", "time", "event", "actor", "user_id", "anonymous_id", "more")
 """Envelope columns a codec or a transform may give."""
-FRAME = ("block", "row", RAW)
-"""What every decoded table has besides what was read."""
+KEY = "md5_number(source || chr(0) || event_id)"
+KEYS = (*(f"{half} as {quoted(name)}" for half, name in zip(halves("m"), (HI, LO), strict=True)),
+        f"({halves('m')[0]} >> 1)::bigint as tie")  # fmt: skip
+"""What tells events apart and orders them."""
 AHEAD = 86_400 * MICROS
 """How far ahead of its arrival an event's time may be."""
 COMPILED = 64
@@ -78,11 +81,16 @@ class Shaper:
         self._functions = Functions(self._connection)
         self._compiled: dict[Any, Fusion] = {}
         self._declared = declared(plan.contracts)
+        self._reshapes = {
+            name: made for name, transform in plan.transforms.items() if (made := transform.reshape()) is not None
+        }
         self._wary: set[str] = set()
         """Sources on whose events an expression failed before."""
 
     def close(self) -> None:
         """Let go of DuckDB."""
+        for reshape in self._reshapes.values():
+            reshape.close()
         self._functions.clear()
         self._connection.close()
 
@@ -93,12 +101,14 @@ class Shaper:
         text: Kind = "string"
         texts = Schema(dict.fromkeys(lake.properties, text))
         made: set[str] = set()
-        for _name, transform in self._transforms(source):
+        expected = self._declared | lake.properties
+        for step, transform in self._transforms(source):
+            if step in self._reshapes:
+                made |= {name for name in expected if self._reshapes[step].writes(name)}
             for schema in (lake, texts):
                 with suppress(duckdb.Error):
                     rewrite = transform.rewrite(schema)
                     made |= {*rewrite.set, *rewrite.drop}
-        expected = self._declared | lake.properties
         return Schema({name: kind for name, kind in expected.items() if name not in made})
 
     def shape(self, decoded: Decoded, lake: Schema) -> Shaped:
@@ -135,50 +145,97 @@ class Shaper:
         )
 
     def _shape(self, source: str, table: pa.Table, placed: Marks, lake: Schema, *, careful: bool) -> Shaped:
-        fusion = self._fused(source, table, lake, careful=careful)
-        out = self._run(fusion, table, placed)
-        result = _joined(fusion, table, out, placed, lake)
+        """Stage by stage: one query, then what reshapes, until the last query."""
+        here = _Passing(table, placed, _kinds(table), drift=self._misread(table, lake))
+        stages = self._stages(source)
+        for number in range(len(stages) - 1):
+            fusion = self._fused(source, number, here.kinds, lake, careful=careful)
+            out = self._run(fusion, here, [quoted(CHOSEN)])
+            stays = self._leave(here, fusion, out)
+            here.go_on(fusion, out, stays)
+            name = stages[number][-1][0]
+            turned = turn(self._reshapes[name], here.table, here.placed, out[CHOSEN].to_numpy()[stays])
+            self._turn(here, name, turned)
+        fusion = self._fused(source, len(stages) - 1, here.kinds, lake, careful=careful)
+        out = self._run(fusion, here, KEYS, f"{KEY} as m")
+        result = _joined(fusion, here.table, out, here.placed, lake)
+        stays = self._leave(here, fusion, out)
+        refused = pa.concat_tables(here.refused) if here.refused else _no_refusals()
+        return Shaped(source, keep(result, stays), refused, here.counts, here.drift)
+
+    def _leave(self, here: _Passing, fusion: Fusion, out: pa.Table) -> NDArray[np.bool_]:
+        """Count what left in a query and what drifted; which rows stay."""
+        for place, what in enumerate(fusion.counted):
+            if number := pc.sum(out[f"{OWN}count{place}"]).as_py():
+                here.drift[what] += number
         left = out[LEFT].to_numpy()
-        drift = Counter(
-            {what: n for i, what in enumerate(fusion.counted) if (n := pc.sum(out[f"{OWN}count{i}"]).as_py() or 0)}
-        ) + self._misread(table, lake)
-        if not left.any():
-            return Shaped(source, result, _no_refusals(), Counter(), drift)
-        codes, numbers = np.unique(left[left > 0], return_counts=True)
-        counts: Counter[Way] = Counter()
-        for code, number in zip(codes.tolist(), numbers.tolist(), strict=True):
-            counts[fusion.legend[code - 1]] += number
-        refused = self._refused(fusion, table, out, left)
-        return Shaped(source, keep(result, left == 0), refused, counts, drift)
+        if left.any():
+            codes, numbers = np.unique(left[left > 0], return_counts=True)
+            for code, number in zip(codes.tolist(), numbers.tolist(), strict=True):
+                here.counts[fusion.legend[code - 1]] += number
+            refusing = [code for code, way in enumerate(fusion.legend, 1) if way.bin == "refused"]
+            rows = np.flatnonzero(np.isin(left, refusing))
+            ways = [fusion.legend[code - 1] for code in left[rows].tolist()]
+            here.refused.append(self._refusals(here.table, rows, ways, out[DETAIL].take(pa.array(rows)).to_pylist()))
+        kept: NDArray[np.bool_] = left == 0
+        return kept
+
+    def _turn(self, here: _Passing, name: str, turned: Turned) -> None:
+        """Count what was made and refused on the way through a reshaping, and go on behind it."""
+        if turned.made:
+            here.counts[Way("made", name, "")] += turned.made
+        if turned.refused:
+            rows = np.array(sorted(turned.refused))
+            told = [turned.refused[row] for row in rows.tolist()]
+            ways = [Way("refused", name, reason.value) for reason, _detail in told]
+            here.counts.update(ways)
+            here.refused.append(self._refusals(here.table, rows, ways, [detail for _reason, detail in told]))
+        here.turned(turned)
 
     # ── compiling ───────────────────────────────────────────────────────────────────────────────────
 
-    def _fused(self, source: str, table: pa.Table, lake: Schema, *, careful: bool) -> Fusion:
-        columns = _kinds(table)
-        key = (source, tuple(columns.items()), tuple(lake.properties.items()), careful)
+    def _fused(self, source: str, stage: int, columns: Mapping[str, Kind], lake: Schema, *, careful: bool) -> Fusion:
+        key = (source, stage, tuple(columns.items()), tuple(lake.properties.items()), careful)
         if key not in self._compiled:
             if len(self._compiled) >= COMPILED:
                 self._compiled.clear()
                 self._functions.clear()
-            self._compiled[key] = self._compile(source, columns, lake, careful=careful)
+            self._compiled[key] = self._compile(source, stage, columns, lake, careful=careful)
         return self._compiled[key]
 
-    def _compile(self, source: str, columns: Mapping[str, Kind], lake: Schema, *, careful: bool) -> Fusion:
+    def _compile(self, source: str, stage: int, columns: Mapping[str, Kind], lake: Schema, *, careful: bool) -> Fusion:
         fusion = beginning(source, columns, careful=careful)
-        for step in self._steps(source, fusion, lake):
+        for step in self._steps(source, stage, fusion, lake):
             fusion.apply(step)
-        fusion.apply(naming())
-        fusion.apply(check())
+        stages = self._stages(source)
+        if stage < len(stages) - 1:
+            fusion.choose(guard(stages[stage][-1][1].where, fusion.schema))
         return fusion
 
-    def _steps(self, source: str, fusion: Fusion, lake: Schema) -> Iterator[Step]:
-        """The steps of a source, each made for the columns the ones before it left."""
+    def _stages(self, source: str) -> list[list[tuple[str, Transform]]]:
+        """The transforms of a source, cut behind each that reshapes; there may be none behind the last one."""
+        stages: list[list[tuple[str, Transform]]] = [[]]
         for name, transform in self._transforms(source):
+            stages[-1].append((name, transform))
+            if name in self._reshapes:
+                stages.append([])
+        return stages
+
+    def _steps(self, source: str, stage: int, fusion: Fusion, lake: Schema) -> Iterator[Step]:
+        """The steps of a stage, each made for the columns the ones before it left."""
+        stages = self._stages(source)
+        for name, transform in stages[stage]:
+            if name in self._reshapes and self._reshapes[name].makes:
+                yield Step("name", Rewrite(set={"event_id": identity()}))
             rewrite = self._functions.register(transform.rewrite(fusion.schema))
             yield Step(name, rewrite, guard(transform.where, fusion.schema))
+        if stage < len(stages) - 1:
+            return
         for name, contract in self._plan.contracts.items():
             yield enforce(name, contract, fusion.columns)
         yield fit(fusion.columns, lake.properties, self._declared, self._plan.project.max_columns)
+        yield naming()
+        yield check()
 
     def _transforms(self, source: str) -> Iterator[tuple[str, Transform]]:
         for name, transform in self._plan.transforms.items():
@@ -187,16 +244,15 @@ class Shaper:
 
     # ── running ─────────────────────────────────────────────────────────────────────────────────────
 
-    def _run(self, fusion: Fusion, table: pa.Table, placed: Marks) -> pa.Table:
-        key = "md5_number(source || chr(0) || event_id)"
+    def _run(self, fusion: Fusion, here: _Passing, further: Sequence[str], *inner: str) -> pa.Table:
+        """What a query changed, with `further` columns, over `inner` ones."""
         columns = [quoted(AT), quoted(LEFT), quoted(DETAIL), *map(quoted, fusion.changed)]
         columns += [quoted(f"{OWN}count{i}") for i in range(len(fusion.counted))]
-        hi, lo = halves("m")
-        inner = fusion.query([*columns, f"{key} as m"])
-        columns += [f"{hi} as {quoted(HI)}", f"{lo} as {quoted(LO)}", f"({hi} >> 1)::bigint as tie"]
-        self._connection.register("decoded", placed.beside(table))
+        text = fusion.query(["*", *inner] if inner else [*columns, *further])
+        text = f"select {', '.join([*columns, *further])} from ({text})" if inner else text
+        self._connection.register("decoded", here.placed.beside(here.table))
         try:
-            out = self._connection.sql(f"select {', '.join(columns)} from ({inner})").to_arrow_table()
+            out = self._connection.sql(text).to_arrow_table()
         finally:
             self._connection.unregister("decoded")
         at = out[AT].to_numpy()
@@ -222,17 +278,16 @@ class Shaper:
                 found[(name, "type") if name in lake else ("", "columns")] += count
         return found
 
-    def _refused(self, fusion: Fusion, table: pa.Table, out: pa.Table, left: NDArray[Any]) -> pa.Table:
-        """The rows that a verdict refused, with what had been read of them."""
-        refusing = [i + 1 for i, way in enumerate(fusion.legend) if way.bin == "refused"]
-        rows = np.flatnonzero(np.isin(left, refusing))
-        ways = [fusion.legend[code - 1] for code in left[rows].tolist()]
+    def _refusals(
+        self, table: pa.Table, rows: NDArray[Any], ways: Sequence[Way], details: Sequence[str | None]
+    ) -> pa.Table:
+        """Rows that go no further, with what had been read of them."""
         picked = table.take(pa.array(rows))
         return pa.table(
             {
                 "block": picked["block"], "row": picked["row"], "raw": picked[RAW],
                 "reason": pa.array([way.reason for way in ways], pa.string()),
-                "detail": out[DETAIL].take(pa.array(rows)),
+                "detail": pa.array(details, pa.string()),
                 "step": pa.array([way.step for way in ways], pa.string()),
                 "parsed": self.parsed(picked),
             }
@@ -250,19 +305,40 @@ class Shaper:
         finally:
             self._connection.unregister("picked")
 
-    def prefixes(self, decoded: Decoded, row: int, lake: Schema) -> Iterator[tuple[str, dict[str, Any]]]:
-        """One event (by its place in `decoded`) after each step: (name of the step, columns and verdict)."""
+    def prefixes(
+        self, decoded: Decoded, row: int, lake: Schema, event_id: str = ""
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """One event (by its place in `decoded`) after each step: (name of the step, columns and verdict). Of several
+        that a step made of it, the one of `event_id`, else the first.
+        """
         whole = tidy(decoded.events)
-        placed = marks(decoded.blocks, whole).slice(slice(row, row + 1))
         table = whole.slice(row, 1)
-        fusion = beginning(decoded.source, _kinds(table), careful=True)
-        yield "", self._only(fusion, table, placed)
-        for step in chain(self._steps(decoded.source, fusion, lake), (naming(), check())):
-            fusion.apply(step)
-            yield step.name, self._only(fusion, table, placed)
+        here = _Passing(table, marks(decoded.blocks, whole).slice(slice(row, row + 1)), _kinds(table))
+        stages = self._stages(decoded.source)
+        for number, stage in enumerate(stages):
+            fusion = beginning(decoded.source, here.kinds, careful=True)
+            yield stages[number - 1][-1][0] if number else "", self._only(fusion, here)
+            for step in self._steps(decoded.source, number, fusion, lake):
+                fusion.apply(step)
+                found = self._only(fusion, here)
+                yield step.name, found
+                if LEFT in found:
+                    return
+            if number < len(stages) - 1:
+                name, transform = stage[-1]
+                fusion.choose(guard(transform.where, fusion.schema))
+                out = self._run(fusion, here, [quoted(CHOSEN)])
+                here.go_on(fusion, out, np.ones(1, bool))
+                turned = turn(self._reshapes[name], here.table, here.placed, out[CHOSEN].to_numpy())
+                for reason, detail in turned.refused.values():
+                    way = {"bin": "refused", "step": name, "reason": reason.value, "detail": detail}
+                    yield name, {**found, LEFT: way}
+                    return
+                here.turned(turned)
+                here.only(event_id)
 
-    def _only(self, fusion: Fusion, table: pa.Table, placed: Marks) -> dict[str, Any]:
-        self._connection.register("decoded", placed.beside(table))
+    def _only(self, fusion: Fusion, here: _Passing) -> dict[str, Any]:
+        self._connection.register("decoded", here.placed.beside(here.table))
         try:
             row = self._connection.sql(fusion.query(["*"])).to_arrow_table().to_pylist()[0]
         finally:
@@ -272,6 +348,46 @@ class Shaper:
             way = fusion.legend[row[LEFT] - 1]
             found[LEFT] = {"bin": way.bin, "step": way.step, "reason": way.reason, "detail": row[DETAIL]}
         return found
+
+
+@dataclass
+class _Passing:
+    """A batch on its way, and what became of the rest of it."""
+
+    table: pa.Table
+    placed: Marks
+    kinds: Mapping[str, Kind]
+    counts: Counter[Way] = field(default_factory=Counter)
+    drift: Counter[tuple[str, str]] = field(default_factory=Counter)
+    refused: list[pa.Table] = field(default_factory=list)
+
+    def go_on(self, fusion: Fusion, out: pa.Table, stays: NDArray[np.bool_]) -> None:
+        """The rows that stay, with their columns as a query left them."""
+        read = set(self.table.column_names)
+        columns: dict[str, Any] = {name: self.table[name] for name in FRAME}
+        for name in fusion.columns:
+            if name in fusion.changed:
+                columns[name] = out[name]
+            elif name in read:
+                columns[name] = self.table[name]
+        self.kinds = {name: fusion.columns[name] for name in columns if name not in FRAME}
+        self.table = keep(pa.table(columns), stays)
+        self.placed = self.placed if stays.all() else self.placed.take(np.flatnonzero(stays))
+
+    def turned(self, turned: Turned) -> None:
+        """The rows behind a reshaping."""
+        kinds, self.table, self.placed = self.kinds, turned.table, turned.placed
+        self.kinds = {
+            name: kinds[name] if name in kinds and SQL[kinds[name]] == SQL[kind] else kind
+            for name, kind in _kinds(self.table).items()
+        }
+
+    def only(self, event_id: str) -> None:
+        """One row: that of an id, or of which the event of that id was made later; else the first."""
+        ids = self.table["event_id"].to_pylist() if "event_id" in self.table.column_names else []
+        like = [(len(one), row) for row, one in enumerate(ids) if one and f"{event_id}#".startswith(f"{one}#")]
+        row = max(like)[1] if like else 0
+        self.table, self.placed = self.table.slice(row, 1), self.placed.take(np.array([row]))
 
 
 def _kinds(table: pa.Table) -> dict[str, Kind]:

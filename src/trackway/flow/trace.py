@@ -58,7 +58,9 @@ def trace(event_id: str, journal: Journal, lake: Lake, plan: Plan, where_sorted:
     lines = list(_arrived(block, place, stored, plan))
     shaper = Shaper(plan, threads=1)
     try:
-        found, told = _shaped(shaper, block, place[1], lake) if block else ({}, [])
+        found, told = (
+            _shaped(shaper, block, place[1], lake, stored["event_id"] if stored else event_id) if block else ({}, [])
+        )
     finally:
         shaper.close()
     lines += told
@@ -122,7 +124,7 @@ def _arrived(
     )  # fmt: skip
 
 
-def _shaped(shaper: Shaper, block: Block, row: int, lake: Lake) -> tuple[dict[str, Any], list[Line]]:
+def _shaped(shaper: Shaper, block: Block, row: int, lake: Lake, event_id: str) -> tuple[dict[str, Any], list[Line]]:
     """The record as shaping leaves it, and the lines up to there."""
     schema = lake.schema()
     decoded = next(iter(decode([block], {block.source: shaper.known(block.source, schema)})))
@@ -133,7 +135,7 @@ def _shaped(shaper: Shaper, block: Block, row: int, lake: Lake) -> tuple[dict[st
         why = f"by codec {block.codec}: refused as {bad[0]['reason']}: {bad[0]['detail']}" if bad else "not there"
         return {}, [_kept(raw), Line("read", why, {"codec": block.codec})]
     at = rows.index(row)
-    states = list(shaper.prefixes(decoded, at, schema))
+    states = list(shaper.prefixes(decoded, at, schema, event_id))
     values = _present(states[0][1])
     for own in ("block", "row", "source", "received_at"):
         values.pop(own, None)

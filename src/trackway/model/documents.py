@@ -96,24 +96,26 @@ def property_name(path: Path) -> str:
     return f"properties.{name}" if name.lower() in RESERVED or name.startswith(HIDDEN) else name
 
 
-def tabulate(
-    records: Records, known: Mapping[str, Kind], naming: Naming, *, ids: Collection[str] = IDS, most: int = MOST_COLUMNS
-) -> pa.Table:
+def tabulate(  # noqa: PLR0913
+    records: Records, known: Mapping[str, Kind], naming: Naming, *, ids: Collection[str] = IDS,
+    most: int = MOST_COLUMNS, deepest: int | None = None,
+) -> pa.Table:  # fmt: skip
     """The columns of `model.event.DECODED`, then one per name that `naming` gives (the most frequent first, then
     by name), then `more` when needed.
 
-    `known` are the kinds of columns as the lake or the codec knows them; `ids` the columns that hold ids.
+    `known` are the kinds of columns as the lake or the codec knows them; `ids` the columns that hold ids; what lies in
+    more than `deepest` objects gets no column.
     """
     cells = read(records.data, records.starts, records.ends, records.defaults)
-    return tabulate_cells(cells, records, known, naming, ids=ids, most=most)
+    return tabulate_cells(cells, records, known, naming, ids=ids, most=most, deepest=deepest)
 
 
 def tabulate_cells(  # noqa: PLR0913
     cells: Cells, records: Records, known: Mapping[str, Kind], naming: Naming, *, ids: Collection[str] = IDS,
-    most: int = MOST_COLUMNS,
+    most: int = MOST_COLUMNS, deepest: int | None = None,
 ) -> pa.Table:  # fmt: skip
     """The same for values that were read already, whatever they were written in."""
-    made = _Columns(cells, known, frozenset(ids), most)
+    made = _Columns(cells, known, frozenset(ids), most, deepest)
     made.build(naming)
     reason, detail = made.refusals()
     head = [
@@ -129,12 +131,15 @@ def tabulate_cells(  # noqa: PLR0913
 class _Columns:
     """Columns in the making."""
 
-    def __init__(self, cells: Cells, known: Mapping[str, Kind], ids: frozenset[str], most: int) -> None:
+    def __init__(
+        self, cells: Cells, known: Mapping[str, Kind], ids: frozenset[str], most: int, deepest: int | None
+    ) -> None:
         self.columns: dict[str, pa.Array] = {}
         self._cells = cells
         self._known = known
         self._ids = ids
         self._most = most
+        self._deepest = deepest
         self._more: defaultdict[int, dict[str, bytes]] = defaultdict(dict)
         self._refused = dict(cells.refused)
 
@@ -181,7 +186,10 @@ class _Columns:
     def _names(self, naming: Naming, counts: Ints) -> tuple[dict[int, str], dict[int, str]]:
         """Path number -> column, and path number -> name in `more` for what gets no column."""
         wanted = {path: naming(self._cells.paths[path]) for path in np.flatnonzero(counts).tolist()}
-        spilled = {path: name for path, name in wanted.items() if name is not None and not _good(name)}
+        spilled = {
+            path: name for path, name in wanted.items()
+            if name is not None and not (_good(name) and self._shallow(self._cells.paths[path]))
+        }  # fmt: skip
         variants: defaultdict[str, dict[str, list[int]]] = defaultdict(dict)
         for path, name in wanted.items():
             if name is not None and path not in spilled:
@@ -199,6 +207,9 @@ class _Columns:
                     else:
                         named[path] = known.get(key, min(names))
         return named, spilled
+
+    def _shallow(self, path: Path) -> bool:
+        return self._deepest is None or len(path) <= self._deepest
 
     def _column(self, name: str, cells: Cells, *, twice: bool) -> None:
         cells = self._one_a_row(cells) if twice else cells

@@ -30,6 +30,8 @@ class Reason(StrEnum):
     """No id from which an actor could be known."""
     CONTRACT = "contract"
     """Broke a contract of mode `refuse`."""
+    FUNCTION = "function"
+    """A function of the user's raised, gave something else than was asked, or needed too much time or memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,12 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol, Self
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from trackway.errors import TrackwayError
@@ -22,7 +25,7 @@ from trackway.model.condition import Condition
 from trackway.model.contracts.compatibility import Keeps
 from trackway.model.contracts.promise import Promise, Property
 from trackway.model.contracts.version import Version
-from trackway.model.event import Block
+from trackway.model.event import Block, Reason
 from trackway.model.schema import Kind, Schema
 from trackway.model.time import Duration
 
@@ -315,6 +318,42 @@ class Rewrite:
     """Functions over the distinct values of one text column, callable in expressions by name: text to text."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reshaped:
+    """What a reshaping made of some events."""
+
+    events: pa.Table
+    """Those that go on, with the columns they have now."""
+    rows: NDArray[np.int64] | None = None
+    """Which of the given events each one was, ascending; the first of several keeps the id. None when every event given
+    is still one."""
+    refused: Mapping[int, tuple[Reason, str]] = field(default_factory=dict)
+    """Why the given event of a row goes no further."""
+
+
+class Reshape(ABC):
+    """What one query cannot say, as a function of events: it runs between the query of the steps before it and that of
+    the steps behind it.
+    """
+
+    makes: ClassVar[bool] = False
+    """Whether one event may become several; it then has its id before."""
+
+    @abstractmethod
+    def __call__(self, events: pa.Table) -> Reshaped:
+        """What becomes of some events, each by itself: how they are cut into batches makes no difference. A column that
+        it needs and `events` lacks counts as null. Never raises for what is in them.
+        """
+
+    def writes(self, name: str) -> bool:
+        """Whether a column may be its work, and is thus nothing that codecs should expect."""
+        return False
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+        return
+
+
 class Transform(Component):
     """From relation to relation; marks what it drops or refuses instead of removing it."""
 
@@ -324,9 +363,26 @@ class Transform(Component):
     where: Condition | None = None
     """Only events for which this is true; all when left out."""
 
-    @abstractmethod
     def rewrite(self, schema: Schema) -> Rewrite:
-        """What is done to events with these columns; columns it needs and `schema` lacks count as null."""
+        """What is done to events with these columns; columns it needs and `schema` lacks count as null. Nothing for
+        one that only reshapes.
+        """
+        return Rewrite()
+
+    def settle(self, root: Path, contracts: Mapping[str, Contract]) -> Self:
+        """The same in its workspace: with paths from its root, and columns as contracts tell them.
+
+        Raises ConfigError, whose `path` is the option at fault, for what cannot be there.
+        """
+        return self
+
+    def ready(self) -> None:
+        """Raises ConfigError when something that it needs at work, such as a file, is missing or of no use."""
+        return
+
+    def reshape(self) -> Reshape | None:
+        """What is done to the events themselves behind `rewrite`; None where `rewrite` says it all."""
+        return None
 
 
 # ── contracts ───────────────────────────────────────────────────────────────────────────────────────

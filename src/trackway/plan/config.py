@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -97,7 +99,12 @@ def read(root: Path) -> Plan:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"not TOML: {error}", path=FILE) from error
-    return check(raw, root)
+    plan = check(raw, root)
+    errors: list[ConfigError] = []
+    for name, transform in plan.transforms.items():
+        _told(transform.ready, f"transforms.{name}", errors)
+    _none_of(errors)
+    return plan
 
 
 def check(raw: dict[str, Any], root: Path) -> Plan:
@@ -115,9 +122,25 @@ def check(raw: dict[str, Any], root: Path) -> Plan:
     project = _model(Project, raw.get("project", {}), "project", errors) or Project()
     _check_names(made, errors)
     naming = _naming(raw, root, errors)
+    for name, transform in made["transforms"].items():
+        settle = partial(transform.settle, root, made["contracts"])
+        made["transforms"][name] = _told(settle, f"transforms.{name}", errors)
+    _none_of(errors)
+    return Plan(root=root, project=cast("Project", project), naming=naming, tests=raw.get("tests", []), **made)
+
+
+def _told(work: Callable[[], Any], path: str, errors: list[ConfigError]) -> Any:
+    """What some work gives; its error under its path in the file."""
+    try:
+        return work()
+    except TrackwayError as error:
+        errors.append(ConfigError(error.message, path=f"{path}.{error.path}".rstrip("."), hint=error.hint))
+    return None
+
+
+def _none_of(errors: list[ConfigError]) -> None:
     if errors:
         raise ConfigError(str(errors[0].message), path=errors[0].path, hint=errors[0].hint, errors=errors)
-    return Plan(root=root, project=cast("Project", project), naming=naming, tests=raw.get("tests", []), **made)
 
 
 def _naming(raw: dict[str, Any], root: Path, errors: list[ConfigError]) -> Naming:

@@ -117,11 +117,13 @@ def ledger(accounts: Sequence[dict[str, Any]]) -> None:
     if not accounts:
         out.print("Nothing was received yet.")
         return
-    table = grid("source", ">received", *(f">{name}" for name in COLOURS), "")
+    made = any(account["made"] for account in accounts)
+    table = grid("source", ">received", *([">made"] if made else []), *(f">{name}" for name in COLOURS), "")
     for account in accounts:
         cells = [Text(full(account[name]), COLOURS[name] if account[name] else "dim") for name in COLOURS]
         balance = Text("balances", "green") if account["balanced"] else Text("does not balance", "bold red")
-        table.add_row(Text(account["source"], "bold"), full(account["received"]), *cells, balance)
+        came = [full(account[name]) for name in (("received", "made") if made else ("received",))]
+        table.add_row(Text(account["source"], "bold"), *came, *cells, balance)
     out.print(table)
 
 

@@ -27,7 +27,7 @@ from trackway.plan.component import Codec, Payload
 from trackway.plan.config import Plan
 from trackway.sources.file import File
 
-BINS = ("received", "stored", "duplicate", "dropped", "refused")
+BINS = ("received", "made", "stored", "duplicate", "dropped", "refused")
 KEYS = ("name", "source", "given", "then")
 
 

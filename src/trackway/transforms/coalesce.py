@@ -11,9 +11,9 @@ Empty texts are no values. Columns of different kinds give text.
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from trackway.flow.expressions import converted, find, kind_for, target
+from trackway.flow.expressions import Target, converted, find, kind_for
 from trackway.model.condition import literal
 from trackway.model.schema import SQL, Kind, Schema
 from trackway.plan.component import Rewrite, Transform
@@ -24,15 +24,10 @@ class Coalesce(Transform):
 
     columns: list[str] = Field(min_length=1)
     """Where to look, in this order; those that do not exist have no value."""
-    into: str
+    into: Target
     """The column that is written."""
     default: str | None = None
     """The value where there is none; left empty when left out."""
-
-    @field_validator("into")
-    @classmethod
-    def _target(cls, value: str) -> str:
-        return target(value)
 
     def rewrite(self, schema: Schema) -> Rewrite:
         """One column, of the kind that all have in common, else text."""

@@ -21,9 +21,9 @@ from __future__ import annotations
 import math
 from typing import Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from trackway.flow.expressions import converted, kind_for, target, text
+from trackway.flow.expressions import Target, converted, kind_for, text
 from trackway.model.condition import literal
 from trackway.model.schema import SQL, Schema
 from trackway.plan.component import Rewrite, Transform
@@ -34,7 +34,7 @@ class Convert(Transform):
 
     column: str
     """The column with the amount."""
-    into: str
+    into: Target
     """The column that is written."""
     unit: str | None = None
     """The column that says what the amount is in."""
@@ -42,11 +42,6 @@ class Convert(Transform):
     """Unit -> what one of it is worth; compared as texts, upper and lower case alike."""
     factor: float | None = None
     """What every amount is multiplied by, where there is no unit."""
-
-    @field_validator("into")
-    @classmethod
-    def _target(cls, value: str) -> str:
-        return target(value)
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

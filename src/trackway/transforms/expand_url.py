@@ -18,10 +18,10 @@ from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
 
 import orjson
-import pyarrow as pa
 from pydantic import Field, field_validator
 
 from trackway.flow.expressions import target, text
+from trackway.flow.functions import each
 from trackway.model.condition import literal
 from trackway.model.schema import Kind, Schema
 from trackway.plan.component import Rewrite, Transform
@@ -66,15 +66,11 @@ class ExpandUrl(Transform):
             else:
                 path = literal(f'$.parameters."{name}"')
                 sets[target(prefix + name)] = (f"json_extract_string({given}, {path})", "string")
-        return Rewrite(set=sets, functions={"expand_url": expand})
-
-
-def expand(urls: pa.Array) -> pa.Array:
-    """Every URL as a JSON object of its parts; an empty one for what is no URL."""
-    return pa.array([None if url is None else _parts(url) for url in urls.to_pylist()], pa.string())
+        return Rewrite(set=sets, functions={"expand_url": each(_parts)})
 
 
 def _parts(url: str) -> str:
+    """A URL as a JSON object of its parts; an empty one for what is no URL."""
     try:
         split = urlsplit(url.strip())
         host, port = split.hostname, split.port

@@ -9,20 +9,16 @@ New columns: `browser browser_version os os_version device is_bot`. Each differe
 
 from __future__ import annotations
 
-import re
-
 import orjson
-import pyarrow as pa
 
+from trackway.flow.agents import BOT, LONGEST
 from trackway.flow.expressions import target, text
+from trackway.flow.functions import each
 from trackway.model.condition import literal
 from trackway.model.schema import Kind, Schema
 from trackway.plan.component import Rewrite, Transform
 
 TEXTS = ("browser", "browser_version", "os", "os_version", "device")
-BOT = re.compile(r"bot\b|bot/|crawl|spider|slurp|scrap|fetch|monitor|curl/|wget|python-|libwww|headless", re.IGNORECASE)
-LONGEST = 2_000
-"""Characters of a user agent that are looked at."""
 
 
 class ExpandUserAgent(Transform):
@@ -41,12 +37,7 @@ class ExpandUserAgent(Transform):
             sets[target(self.prefix + name)] = (f"json_extract_string({given}, {literal(f'$.{name}')})", "string")
         bot = f"json_extract({given}, '$.is_bot')::boolean"
         sets[target(f"{self.prefix}is_bot")] = (bot, "boolean")
-        return Rewrite(set=sets, functions={"expand_user_agent": expand})
-
-
-def expand(agents: pa.Array) -> pa.Array:
-    """Every user agent as a JSON object."""
-    return pa.array([None if agent is None else _described(agent) for agent in agents.to_pylist()], pa.string())
+        return Rewrite(set=sets, functions={"expand_user_agent": each(_described)})
 
 
 def _described(agent: str) -> str:

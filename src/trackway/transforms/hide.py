@@ -10,10 +10,20 @@
     columns = ["email", "context.traits.email"]
     how = "hash"
 
+    [transforms.personal]
+    type = "hide"
+    tags = ["personal"]
+
+    [contracts.signed_up]
+    event = "Signed Up"
+    properties = { email = { kind = "string", tags = ["personal"] } }
+
 `hash` puts a hash in place of a value, so that equal values stay equal and can be counted and joined. Whoever can guess
 a value can find its hash; with `key = { env = "NAME" }` only those who know the key can. `mask` keeps the form and the
 first letter of each word (`a**@m***.e******`). `truncate_ip` keeps the network: 24 bits of IPv4 and 48 of IPv6, and
-nothing of what is no address. The payload as it was sent stays in the journal for `journal_retention`.
+nothing of what is no address. `tags` are those of the properties of contracts. Values that lie in
+`more`, since they did not fit their column, are left out. The payload as it was sent stays in the journal for
+`journal_retention`.
 """
 
 from __future__ import annotations
@@ -22,17 +32,20 @@ import hashlib
 import hmac
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Literal, Self
 
-import pyarrow as pa
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from trackway.flow.expressions import find, target, text
-from trackway.model.schema import Kind, Schema
+from trackway.flow.expressions import Target, rewritten
+from trackway.flow.functions import each
+from trackway.flow.fuse import without
+from trackway.flow.tags import below, tagged
+from trackway.model.schema import Schema
 from trackway.model.secret import Secret
-from trackway.plan.component import Rewrite, Transform
+from trackway.plan.component import Contract, Rewrite, Transform
 
 How = Literal["hash", "mask", "truncate_ip"]
 
@@ -40,40 +53,36 @@ How = Literal["hash", "mask", "truncate_ip"]
 class Hide(Transform):
     """Hides values of columns."""
 
-    columns: list[str] = Field(min_length=1)
-    """The columns that are hidden."""
+    columns: list[Target] = Field(default_factory=list)
+    """The columns that are hidden, with those below them: `address` is `address.city`, too."""
+    tags: list[str] = Field(default_factory=list)
+    """Tags of contracts: what any contract tags with one of them is hidden, in all events."""
     how: How = "hash"
     """What is put in their place."""
     key: Secret | None = None
     """Of the hash (HMAC-SHA-256); a plain SHA-256 when left out."""
 
-    @field_validator("columns")
-    @classmethod
-    def _targets(cls, value: list[str]) -> list[str]:
-        return [target(name) for name in value]
-
     @model_validator(mode="after")
-    def _key_of_a_hash(self) -> Self:
+    def _something_to_hide(self) -> Self:
+        if not self.columns and not self.tags:
+            raise ValueError("needs columns or tags")
         if self.key is not None and self.how != "hash":
             raise ValueError("only how = 'hash' has a key")
         return self
 
+    def settle(self, root: Path, contracts: Mapping[str, Contract]) -> Self:  # noqa: ARG002
+        """With the columns that contracts tag."""
+        return self.model_copy(update={"columns": [*self.columns, *tagged(self.tags, contracts)]})
+
     def rewrite(self, schema: Schema) -> Rewrite:
         """The columns that exist, as texts."""
-        found = [name for name in self.columns if find(name, schema)]
-        sets: dict[str, tuple[str, Kind]] = {
-            name: (f"nullif(hide_text({text(name, schema)}), '')", "string") for name in found
-        }
+        columns = below(self.columns, schema)
+        sets = rewritten(columns, schema, lambda given: f"nullif(hide_text({given}), '')")
         ways: dict[How, Callable[[str], str]] = {
             "hash": partial(_hashed, key=self.key), "mask": _masked, "truncate_ip": _network,
         }  # fmt: skip
-        hide = ways[self.how]
-        return Rewrite(set=sets, functions={"hide_text": partial(hidden, hide=hide)} if sets else {})
-
-
-def hidden(texts: pa.Array, hide: Callable[[str], str]) -> pa.Array:
-    """Every text hidden."""
-    return pa.array([None if one is None else hide(one) for one in texts.to_pylist()], pa.string())
+        functions = {"hide_text": each(ways[self.how])} if sets else {}
+        return Rewrite(set={**sets, "more": without(self.columns)}, functions=functions)
 
 
 def _hashed(given: str, key: Secret | None) -> str:

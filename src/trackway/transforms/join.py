@@ -11,9 +11,9 @@ Columns without a value, or with an empty text, leave no separator behind.
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from trackway.flow.expressions import target, text
+from trackway.flow.expressions import Target, text
 from trackway.model.condition import literal
 from trackway.model.schema import Schema
 from trackway.plan.component import Rewrite, Transform
@@ -26,13 +26,8 @@ class Join(Transform):
     """What is put together, in this order."""
     separator: str = " "
     """What stands between."""
-    into: str
+    into: Target
     """The column that is written."""
-
-    @field_validator("into")
-    @classmethod
-    def _target(cls, value: str) -> str:
-        return target(value)
 
     def rewrite(self, schema: Schema) -> Rewrite:
         """One text column."""

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from trackway.flow.expressions import target, text
+from trackway.flow.expressions import Target, text
 from trackway.model.condition import literal
 from trackway.model.schema import Schema
 from trackway.plan.component import Rewrite, Transform
@@ -24,19 +24,14 @@ from trackway.plan.component import Rewrite, Transform
 class MapValues(Transform):
     """A column by a table of values."""
 
-    column: str
+    column: Target
     """The column to read."""
     values: dict[str, str] = Field(min_length=1, max_length=1_000)
     """Value -> the one it becomes."""
-    into: str | None = None
+    into: Target | None = None
     """The column that is written; the same when left out."""
     otherwise: Literal["keep", "null"] = "keep"
     """What becomes of other values."""
-
-    @field_validator("column", "into")
-    @classmethod
-    def _target(cls, value: str | None) -> str | None:
-        return None if value is None else target(value)
 
     def rewrite(self, schema: Schema) -> Rewrite:
         """One text column."""

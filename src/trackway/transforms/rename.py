@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pydantic import field_validator
 
-from trackway.flow.expressions import converted, find, kind_for, target
+from trackway.flow.expressions import Target, converted, find, kind_for
 from trackway.model.condition import quoted
 from trackway.model.schema import SQL, Kind, Schema
 from trackway.plan.component import Rewrite, Transform
@@ -20,15 +20,15 @@ from trackway.plan.component import Rewrite, Transform
 class Rename(Transform):
     """Moves columns."""
 
-    columns: dict[str, str]
+    columns: dict[str, Target]
     """Old name -> new name."""
 
     @field_validator("columns")
     @classmethod
-    def _targets(cls, value: dict[str, str]) -> dict[str, str]:
+    def _apart(cls, value: dict[str, str]) -> dict[str, str]:
         if len(set(value.values())) < len(value):
             raise ValueError("two columns get the same name")
-        return {old: target(new) for old, new in value.items()}
+        return value
 
     def rewrite(self, schema: Schema) -> Rewrite:
         """New columns from old ones; those that do not exist change nothing."""

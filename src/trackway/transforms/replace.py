@@ -12,28 +12,23 @@
 from __future__ import annotations
 
 import duckdb
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
-from trackway.flow.expressions import find, target, text
+from trackway.flow.expressions import Targets, rewritten
 from trackway.model.condition import literal
-from trackway.model.schema import Kind, Schema
+from trackway.model.schema import Schema
 from trackway.plan.component import Rewrite, Transform
 
 
 class Replace(Transform):
     """Rewrites texts."""
 
-    columns: list[str] = Field(min_length=1)
+    columns: Targets
     """The columns that are rewritten, as texts."""
     pattern: str
     """What is replaced, everywhere it is found."""
     by: str = ""
     """What is put there instead."""
-
-    @field_validator("columns")
-    @classmethod
-    def _targets(cls, value: list[str]) -> list[str]:
-        return [target(name) for name in value]
 
     @field_validator("pattern")
     @classmethod
@@ -46,9 +41,7 @@ class Replace(Transform):
 
     def rewrite(self, schema: Schema) -> Rewrite:
         """The columns that exist, as texts."""
-        found = [name for name in self.columns if find(name, schema)]
-        sets: dict[str, tuple[str, Kind]] = {
-            name: (f"regexp_replace({text(name, schema)}, {literal(self.pattern)}, {literal(self.by)}, 'g')", "string")
-            for name in found
-        }
-        return Rewrite(set=sets)
+        pattern, by = literal(self.pattern), literal(self.by)
+        return Rewrite(
+            set=rewritten(self.columns, schema, lambda given: f"regexp_replace({given}, {pattern}, {by}, 'g')")
+        )

@@ -19,10 +19,10 @@ from functools import partial
 from typing import Literal
 from urllib.parse import urlsplit
 
-import pyarrow as pa
 from pydantic import Field, field_validator
 
-from trackway.flow.expressions import target, text
+from trackway.flow.expressions import Target, text
+from trackway.flow.functions import each
 from trackway.model.schema import Schema
 from trackway.plan.component import Rewrite, Transform
 
@@ -40,17 +40,12 @@ class RouteUrl(Transform):
 
     column: str = "path"
     """The column with the path or URL."""
-    into: str = "route"
+    into: Target = "route"
     """The column that is written."""
     rules: list[str] = Field(default_factory=list, max_length=1_000)
     """Templates such as `/p/:id`, the more special ones first."""
     otherwise: Literal["generalise", "keep", "null"] = "generalise"
     """What becomes of addresses that fit no rule."""
-
-    @field_validator("into")
-    @classmethod
-    def _target(cls, value: str) -> str:
-        return target(value)
 
     @field_validator("rules")
     @classmethod
@@ -62,10 +57,10 @@ class RouteUrl(Transform):
 
     def rewrite(self, schema: Schema) -> Rewrite:
         """One text column."""
-        route = partial(routed, rules=[(rule, compiled(rule)) for rule in self.rules], otherwise=self.otherwise)
+        route = partial(_route, rules=[(rule, compiled(rule)) for rule in self.rules], otherwise=self.otherwise)
         return Rewrite(
             set={self.into: (f"nullif(route_url({text(self.column, schema)}), '')", "string")},
-            functions={"route_url": route},
+            functions={"route_url": each(route)},
         )
 
 
@@ -74,11 +69,6 @@ def compiled(rule: str) -> re.Pattern[str]:
     parts = re.split(r"(:\w+|\*)", rule)
     shapes = [".*" if part == "*" else "[^/]+" if part.startswith(":") else re.escape(part) for part in parts]
     return re.compile("".join(shapes) + "/?", re.DOTALL)
-
-
-def routed(texts: pa.Array, rules: Sequence[tuple[str, re.Pattern[str]]], otherwise: str) -> pa.Array:
-    """The route of every address; an empty text for one that has none."""
-    return pa.array([None if one is None else _route(one, rules, otherwise) for one in texts.to_pylist()], pa.string())
 
 
 def _route(given: str, rules: Sequence[tuple[str, re.Pattern[str]]], otherwise: str) -> str:

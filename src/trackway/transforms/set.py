@@ -10,9 +10,7 @@ Expressions are of the language of conditions; texts stand in single quotes.
 
 from __future__ import annotations
 
-from pydantic import field_validator
-
-from trackway.flow.expressions import kind_for, kind_of_expression, target
+from trackway.flow.expressions import Target, kind_for, kind_of_expression
 from trackway.flow.fuse import guard
 from trackway.flow.times import time_sql
 from trackway.model.condition import Condition
@@ -23,13 +21,8 @@ from trackway.plan.component import Rewrite, Transform
 class Set(Transform):
     """Computes columns."""
 
-    values: dict[str, Condition]
+    values: dict[Target, Condition]
     """Column -> expression, over the columns as they are before this step."""
-
-    @field_validator("values")
-    @classmethod
-    def _targets(cls, value: dict[str, Condition]) -> dict[str, Condition]:
-        return {target(name): expression for name, expression in value.items()}
 
     def rewrite(self, schema: Schema) -> Rewrite:
         """One new or replaced column for every value; columns that do not exist are null."""

@@ -18,9 +18,9 @@ Blanks around a part are taken off, and empty parts have no value.
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from trackway.flow.expressions import target, text
+from trackway.flow.expressions import Target, text
 from trackway.model.condition import literal
 from trackway.model.schema import Kind, Schema
 from trackway.plan.component import Rewrite, Transform
@@ -33,13 +33,8 @@ class Split(Transform):
     """The column to read."""
     separator: str = Field(default=",", min_length=1)
     """What stands between the parts."""
-    into: str | list[str]
+    into: Target | list[Target]
     """The columns of the parts, or the one column of their list."""
-
-    @field_validator("into")
-    @classmethod
-    def _targets(cls, value: str | list[str]) -> str | list[str]:
-        return target(value) if isinstance(value, str) else [target(name) for name in value]
 
     def rewrite(self, schema: Schema) -> Rewrite:
         """Text columns, or one of JSON."""
