@@ -23,7 +23,7 @@ from typing import Any, Literal, Self
 import orjson
 from pydantic import Field
 
-from trackway.errors import ConfigError, MissingDriver
+from trackway.errors import ConfigError, optional
 from trackway.flow.expressions import target, text
 from trackway.flow.functions import each
 from trackway.model.condition import literal
@@ -100,12 +100,8 @@ class Places:
 
 def opened(path: str) -> Any:
     """A reader of the file. Raises ConfigError for what is no such file, and MissingDriver."""
-    try:
+    with optional("transforms.locate_ip", "locate_ip"):
         import maxminddb
-    except ImportError as error:
-        raise MissingDriver(
-            "transforms.locate_ip needs the package 'maxminddb'", hint="pip install 'trackway[locate_ip]'"
-        ) from error
     try:
         return maxminddb.open_database(path)
     except (OSError, maxminddb.InvalidDatabaseError) as error:
