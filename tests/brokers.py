@@ -100,7 +100,7 @@ def seaweed(place: Path) -> Server:
         str(program), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={place}", "-s3", f"-s3.port={s3}",
         "-filer",
         f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", "-master.volumeSizeLimitMB=64",
-        "-volume.max=8",
+        "-volume.max=8", "-s3.port.iceberg=0", "-s3.port.lance=0",
     ]  # fmt: skip
     server = Server(command, s3, place / "seaweed.log")
     bucket = f"http://127.0.0.1:{s3}/tansu"

@@ -166,11 +166,13 @@ def test_a_trial_tells_what_is_wrong_and_how_to_mend_it(bucket, others, said, hi
 
 
 @pytest.mark.long
-def test_exactly_once_through_kills_of_the_flow_and_of_seaweedfs(tmp_path, monkeypatch):
+@pytest.mark.parametrize("served", [amazon, seaweed])
+def test_exactly_once_through_kills_of_the_flow_and_of_seaweedfs(tmp_path, monkeypatch, served):
+    """What moto holds is in memory, so that it is not killed."""
     monkeypatch.setenv("S3_SECRET", "secret")
     (tmp_path / "store").mkdir()
     (tmp_path / "site").mkdir()
-    server = seaweed(tmp_path / "store")
+    server = served(tmp_path / "store")
     bucket = Bucket(server)
     puller = Puller(tmp_path / "site", **bucket.options(follow=True, every="200ms", block="4KB"))
     each = 100
@@ -186,7 +188,9 @@ def test_exactly_once_through_kills_of_the_flow_and_of_seaweedfs(tmp_path, monke
         server.start()
 
     try:
-        exactly_once_through_kills(puller, produce, total=5_000, kills=6, disturb=disturb)
+        exactly_once_through_kills(
+            puller, produce, total=5_000, kills=6, disturb=disturb if served is seaweed else None
+        )
     finally:
         bucket.client.close()
         server.stop()
