@@ -11,9 +11,10 @@ import socket
 import struct
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -48,7 +49,7 @@ class Said(NamedTuple):
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
 
 
-class Desk:
+class Desk(ABC):
     """One server; `clock` may be set forward."""
 
     content_type = "application/json"
@@ -67,8 +68,9 @@ class Desk:
     def now(self) -> float:
         return time.time() + self.skipped
 
+    @abstractmethod
     def answer(self, asked: Asked) -> Said:
-        raise NotImplementedError
+        """What the real server answers."""
 
     def say(self, asked: Asked) -> Said:
         """The answer, as the first fault that wants it makes it."""
@@ -97,61 +99,62 @@ def cut(path: str, after: int = 20) -> Callable[[Asked, Said], Said | None]:
 
 
 class Quiet(ThreadingHTTPServer):
+    """A server that has nothing to say about connections that were reset on purpose."""
+
     daemon_threads = True
-    wbufsize = -1
 
     def handle_error(self, *_):
         pass
 
     def shutdown_request(self, request):
-        try:
+        with suppress(OSError):
             super().shutdown_request(request)
-        except OSError:
-            return
 
 
-@contextmanager
-def served(desk: Desk) -> Iterator[Desk]:
+def window(desk: Desk) -> type[BaseHTTPRequestHandler]:
     class Window(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = 1 << 16
+        disable_nagle_algorithm = True
 
         def do_GET(self):
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
             headers = {name.lower(): value for name, value in self.headers.items()}
-            said = desk.say(Asked(self.command, unquote(parts.path), query, headers, body))
-            self.write(said, closes=headers.get("connection", "").lower() == "close")
+            self.tell(desk.say(Asked(self.command, unquote(parts.path), query, headers, body)))
 
-        def write(self, said, *, closes):
+        do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = do_GET  # noqa: N815
+
+        def tell(self, said: Said) -> None:
             text = b"" if self.command == "HEAD" else said.text
             head = {"Content-Type": desk.content_type, "Content-Length": str(len(text)), **said.headers}
-            if closes:
+            if self.headers.get("Connection", "").lower() == "close":
                 head["Connection"] = "close"  # the library of Splunk counts on being told
             self.send_response_only(said.status)
             for name, value in head.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(text if said.cut is None else text[: said.cut])
+            self.wfile.write(text[: said.cut])
             if said.cut is not None:
+                self.wfile.flush()
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self.close_connection = True
                 self.connection.close()
 
-        do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = do_GET  # noqa: N815
-
         def finish(self):
-            try:
+            with suppress(OSError, ValueError):
                 super().finish()
-            except (OSError, ValueError):
-                return  # the connection was reset on purpose
 
         def log_message(self, *_):
             pass
 
-    Window.wbufsize = 1 << 16
-    Window.disable_nagle_algorithm = True
-    server = Quiet(("127.0.0.1", 0), Window)
+    return Window
+
+
+@contextmanager
+def served(desk: Desk) -> Iterator[Desk]:
+    server = Quiet(("127.0.0.1", 0), window(desk))
     desk.port = server.server_port
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

@@ -310,7 +310,7 @@ def test_exactly_once_through_kills_of_the_flow_and_expiry_and_resets(tmp_path, 
 
         def produce(n):
             at = datetime.now(UTC) - timedelta(seconds=n % 5)
-            desk.put("logs-1", f"d{n}", **{"@timestamp": f"{at:%Y-%m-%dT%H:%M:%S.%f}Z", "n": n})
+            desk.put("logs-1", f"d{n}", **{"@timestamp": f"{at:%Y-%m-%dT%H:%M:%S.%f}Z", "n": n, "user.id": f"u{n % 9}"})
             time.sleep(0.002)
 
         def disturb():
