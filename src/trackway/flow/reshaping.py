@@ -1,7 +1,7 @@
 """Reshaping in the flow: some rows of a batch go through a function and come back among the others, in their order.
 
 Where one event becomes several, the first keeps its id and the k-th other has `#k` behind it, so that a retry gives the
-same ids; each of the others is counted as `made`, since nobody sent it (decision 0015).
+same ids; each of the others is counted as `made`, since nobody sent it (decision 0016).
 """
 
 from __future__ import annotations
