@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +18,13 @@ from numpy.typing import NDArray
 from trackway.flow.names import filled_in, replaced
 from trackway.model.documents import Naming, Records, tabulate
 from trackway.model.event import DECODED
-from trackway.model.json_text import array_items, as_array, is_value
+from trackway.model.json_text import array_items, as_array, is_value, skip
+from trackway.model.kernels import kernel
 from trackway.model.schema import Kind, kind_of
 
 Bools = NDArray[np.bool_]
+Bytes = NDArray[np.uint8]
+Ints = NDArray[np.int64]
 
 
 def opened(
@@ -44,17 +48,50 @@ def texts_like(events: pa.Table, column: str, openings: str) -> NDArray[np.int64
     return np.flatnonzero(pc.fill_null(likely, False).to_numpy())
 
 
-def items(text: bytes) -> list[bytes] | None:
-    """The items of a JSON list, as they are written; None for what is no list.
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """The items of JSON lists, those of one list behind one another."""
 
-    >>> items(b'[1, {"a": []}]'), items(b"[1,")
-    ([b'1', b'{"a": []}'], None)
+    counts: Ints
+    """Items of each; -1 for what is no list."""
+    data: bytes
+    starts: Ints
+    ends: Ints
+    """Where each item is written in the data."""
+
+    def written(self) -> list[bytes]:
+        """Every item as it is written."""
+        return [self.data[start:end] for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True)]
+
+
+def lists(texts: Sequence[bytes]) -> Lists:
+    """The lists of texts.
+
+    >>> lists([b'[1, {"a": []}]', b"[1,"]).written()
+    [b'1', b'{"a": []}']
     """
-    data = as_array(text)
-    starts, ends, end = array_items(data, 0, len(data))
-    if end < 0 or text[end:].strip() or not is_value(data, len(text) - len(text.lstrip()), end):
-        return None
-    return [text[start:stop] for start, stop in zip(starts.tolist(), ends.tolist(), strict=True)]
+    data = b"".join(texts)
+    edges = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+    counts, first, last = _lists(as_array(data), edges[:-1], edges[1:])
+    return Lists(counts, data, first, last)
+
+
+@kernel
+def _lists(data: Bytes, begins: Ints, stops: Ints) -> tuple[Ints, Ints, Ints]:
+    counts, n = np.full(len(begins), -1, np.int64), 0
+    starts, ends = np.empty(1024, np.int64), np.empty(1024, np.int64)
+    for row in range(len(begins)):
+        at, stop = skip(data, begins[row], stops[row]), stops[row]
+        first, last, after = array_items(data, at, stop)
+        if after < 0 or skip(data, after, stop) < stop or not is_value(data, at, after):
+            continue
+        while n + len(first) > len(starts):
+            starts = np.concatenate((starts, np.empty_like(starts)))
+            ends = np.concatenate((ends, np.empty_like(ends)))
+        counts[row] = len(first)
+        starts[n : n + len(first)], ends[n : n + len(first)] = first, last
+        n += len(first)
+    return counts, starts[:n], ends[:n]
 
 
 def kinds(events: pa.Table) -> dict[str, Kind]:

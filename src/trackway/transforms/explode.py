@@ -16,6 +16,8 @@ count it once for each item: sum the column of the items instead, or look at `po
 
 from __future__ import annotations
 
+from itertools import compress
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -23,7 +25,7 @@ from pydantic import Field
 
 from trackway.flow.expressions import Target
 from trackway.flow.names import filled_in
-from trackway.flow.opening import emptied, items, kinds, opened, put_in, spread, texts_like
+from trackway.flow.opening import emptied, kinds, lists, opened, put_in, spread, texts_like
 from trackway.model.event import Reason
 from trackway.plan.component import Reshape, Reshaped, Transform
 
@@ -61,26 +63,23 @@ class Exploding(Reshape):
     def __call__(self, events: pa.Table) -> Reshaped:
         """An event for every item, those of one list behind one another."""
         size = len(events)
-        every: list[bytes] = []
-        counts = np.ones(size, np.int64)
-        refused: dict[int, tuple[Reason, str]] = {}
-        lists = []
         likely = texts_like(events, self._column, r"\[")
-        for row, text in zip(likely.tolist(), _texts(events, self._column, likely), strict=True):
-            found = items(text) or []
-            if len(found) > self._most:
-                refused[row] = (Reason.TOO_LARGE, f"a list of {len(found):,} items in '{self._column}'")
-            elif found:
-                lists.append(row)
-                counts[row] = len(found)
-                every += found
-        if not lists:
+        found = lists(_texts(events, self._column, likely))
+        long = found.counts > self._most
+        refused = {
+            int(row): (Reason.TOO_LARGE, f"a list of {count:,} items in '{self._column}'")
+            for row, count in zip(likely[long], found.counts[long], strict=True)
+        }
+        counts, listed = np.ones(size, np.int64), (found.counts > 0) & ~long
+        if not listed.any():
             return Reshaped(events, refused=refused)
+        counts[likely[listed]] = found.counts[listed]
         rows = np.repeat(np.arange(size), counts)
-        listed = np.isin(rows, lists)
-        events = self._filled(events.take(pa.array(rows)), every, np.flatnonzero(listed))
+        mine = np.isin(rows, likely[listed])
+        every = compress(found.written(), np.repeat(listed, np.maximum(found.counts, 0)).tolist())
+        events = self._filled(events.take(pa.array(rows)), list(every), np.flatnonzero(mine))
         if self._place is not None:
-            events = filled_in(events, {self._place: _places(rows, listed)})
+            events = filled_in(events, {self._place: _places(rows, mine)})
         return Reshaped(events, rows, refused)
 
     def _filled(self, events: pa.Table, every: list[bytes], rows: NDArray[np.int64]) -> pa.Table:

@@ -23,7 +23,7 @@ from pydantic import Field, model_validator
 
 from trackway.flow.expressions import Targets, rewritten
 from trackway.flow.functions import each
-from trackway.flow.opening import items
+from trackway.flow.opening import lists
 from trackway.model.schema import Schema
 from trackway.plan.component import Rewrite, Transform
 
@@ -57,5 +57,5 @@ class Shorten(Transform):
 
 
 def _cut(given: str, kept: slice) -> str:
-    found = items(given.encode())
-    return given if found is None else f"[{b','.join(found[kept]).decode()}]"
+    found = lists([given.encode()])
+    return given if found.counts[0] < 0 else f"[{b','.join(found.written()[kept]).decode()}]"
