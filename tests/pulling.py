@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +128,13 @@ def exactly_once_through_kills(
     again = bins.pop("duplicate", 0)
     assert bins == {"received": total + again, "stored": total}
     assert resent or not again
+
+
+def taken(source: Any, cursors: dict[str, str], happens: Callable[[], Any]) -> dict[str, str]:
+    """The cursors that come with what happens once a session is open, which must be one record."""
+    with closing(source.connect("orders", cursors)) as session:
+        happens()
+        while not (payloads := session.fetch(100, 0.5).payloads):
+            pass
+    assert sum(payload.records for payload in payloads) == 1
+    return dict(payloads[-1].cursors)

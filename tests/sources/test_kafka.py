@@ -8,7 +8,7 @@ import time
 import pytest
 
 from brokers import seaweed, tansu, until
-from pulling import Puller, exactly_once_through_kills
+from pulling import Puller, exactly_once_through_kills, taken
 from trackway.errors import ConfigError, SourceError
 from trackway.plan.config import check, component
 
@@ -175,6 +175,17 @@ def test_a_source_may_begin_later(broker, orders, start, read, monkeypatch):
     puller.pull()
     assert puller.asked(lambda workspace: workspace.ledger()[0].received) == len(read)
     assert not read or [row["event"] for row in puller.rows("select event from events order by time")] == read
+
+
+def test_a_source_that_began_with_the_latest_never_reads_what_was_before(broker):
+    broker.topic("begun", 2)
+    for partition in (0, 1):
+        broker.send("begun", {"event": "old"}, partition=partition)
+    given = {"type": "kafka", "brokers": [broker.address], "topics": ["begun"], "start": "latest"}
+    source = component("sources", given, "sources.o")
+    cursors = taken(source, {}, lambda: broker.send("begun", {"event": "new"}, partition=0))
+    assert cursors == {"begun/0": "2", "begun/1": "1"}
+    assert taken(source, cursors, lambda: broker.send("begun", {"event": "new"}, partition=1)) == {"begun/1": "2"}
 
 
 def test_a_topic_that_was_made_anew_is_read_from_its_beginning(tmp_path, caplog):

@@ -10,7 +10,7 @@ import pytest
 
 from brokers import redis as served
 from brokers import until
-from pulling import Puller, exactly_once_through_kills, persistently
+from pulling import Puller, exactly_once_through_kills, persistently, taken
 from trackway.app import Workspace
 from trackway.errors import ConfigError, SourceError
 from trackway.model.secret import Secret
@@ -110,6 +110,17 @@ def test_a_source_may_begin_later(server, client, orders, start, read):
     orders.configure(**options(server, start=start))
     orders.pull()
     assert orders.asked(lambda workspace: workspace.ledger()[0].received) == read
+
+
+def test_a_source_that_began_with_the_latest_never_reads_what_was_before(server, client):
+    client.xadd("orders", {"event": "old"})
+    client.xadd("refunds", {"event": "old"})
+    given = options(server, streams=["orders", "refunds"], password=Secret("secret"), start="latest")
+    source = component("sources", given, "sources.o")
+    cursors = taken(source, {}, lambda: client.xadd("orders", {"event": "new"}))
+    assert set(cursors) == {"orders", "refunds"}
+    after = taken(source, cursors, lambda: client.xadd("refunds", {"event": "newer"}))
+    assert set(after) == {"refunds"}
 
 
 def test_a_trial_shows_one_entry_and_takes_none(client, orders):

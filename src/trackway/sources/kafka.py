@@ -343,14 +343,16 @@ class Reader(Link):
         self._next: dict[Partition, int] = {}
         """Where each partition goes on."""
         self._high: dict[Partition, int] = {}
-        self._untold: dict[Partition, int] = {}
+        self._told = {_partition(key): int(value) for key, value in cursors.items()}
+        """What the journal has."""
+        self._moved: dict[Partition, int] = {}
         self._schemas = source.schemas() if source.registry else None
         self._schema = source.told_schema()
         self._looked = 0.0
         self._astray = False
         """Whether a partition must be fetched from elsewhere than the consumer thinks."""
         try:
-            self._look({_partition(key): int(value) for key, value in cursors.items()}, first=not cursors)
+            self._look(self._told, first=not cursors)
         except BaseException:
             self.close()
             raise
@@ -371,14 +373,15 @@ class Reader(Link):
             self._assign()
         self.raise_faults()
         messages = [message for some in by_partition.values() for message in some]
-        cursors = {_cursor(at): str(self._next[at]) for at in by_partition}
+        self._moved = {at: offset for at, offset in self._next.items() if self._told.get(at) != offset}
+        cursors = {_cursor(at): str(offset) for at, offset in self._moved.items()}
         payloads: list[Payload] = self._source.packed(self._name, messages, cursors)
-        self._untold = {at: self._next[at] for at in by_partition}
         return Fetched(payloads, self._lag())
 
     def kept(self) -> None:
         """Tell the group."""
-        offsets = [self._kafka.TopicPartition(*at, offset) for at, offset in self._untold.items()]
+        self._told |= self._moved
+        offsets = [self._kafka.TopicPartition(*at, offset) for at, offset in self._moved.items()]
         if offsets:
             self.consumer.commit(offsets=offsets, asynchronous=True)
 

@@ -147,6 +147,9 @@ class Reader(Link):
         super().__init__(source)
         self._name = name
         self._at: dict[str, str] = {}
+        self._told = dict(cursors)
+        """What the journal has."""
+        self._moved: dict[str, str] = {}
         self._behind: dict[str, int] = {}
         """How many entries of a stream are known to wait."""
         self._looked = 0.0
@@ -164,18 +167,18 @@ class Reader(Link):
         wait = max(1, round(seconds * 1000))
         found = self.ask(lambda: self.client.xread(dict(self._at), count=each, block=wait)) if self._at else []
         messages: list[Message] = []
-        moved: dict[str, str] = {}
         for key, entries in found:
             stream = key.decode()
             messages += [self._message(stream, place.decode(), fields) for place, fields in entries]
-            moved[stream] = entries[-1][0].decode()
+            self._at[stream] = entries[-1][0].decode()
             self._behind[stream] -= len(entries)
-        self._at |= moved
-        payloads = self._source.packed(self._name, messages, moved)
+        self._moved = {stream: place for stream, place in self._at.items() if self._told.get(stream) != place}
+        payloads = self._source.packed(self._name, messages, self._moved)
         return Fetched(payloads, self._lag(each, found))
 
     def kept(self) -> None:
         """Redis need not know."""
+        self._told |= self._moved
 
     def _lag(self, each: int, found: Any) -> int:
         """Entries that wait: counted when a stream gave as much as was asked for, else none."""
