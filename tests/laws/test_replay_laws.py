@@ -15,13 +15,14 @@ from trackway.flow.replay import Replay
 from trackway.plan.config import check
 
 SECOND = 1_000_000
-WAYS = ("stored", "duplicate", "dropped", "refused")
+WAYS = ("made", "stored", "duplicate", "dropped", "refused")
 MENDED = [
     {},
     {"transforms": {"name": {"type": "rename", "columns": {"plan": "tier"}}}},
     {"transforms": {"out": {"type": "drop_events", "where": "event = 'B'"}}},
     {"transforms": {"who": {"type": "identify", "user_id": ["mail"]}}},
     {"transforms": {"half": {"type": "set", "values": {"half": "n / 2"}, "where": "event <> 'A'"}}},
+    {"transforms": {"lines": {"type": "explode", "column": "cart", "into": "line", "where": "event <> 'C'"}}},
     {"contracts": {"a": {"event": "A", "mode": "refuse", "required": ["plan"]}}},
     {"contracts": {"all": {"event": "*", "mode": "refuse", "properties": {"n": "number"}, "required": ["n"]}}},
 ]  # fmt: skip
@@ -65,6 +66,7 @@ records = st.fixed_dictionaries(
     optional={
         "event_id": st.sampled_from([f"e{n}" for n in range(6)]), "user_id": st.sampled_from(["ann", "bob"]),
         "anonymous_id": st.sampled_from(["x", "y"]), "plan": st.sampled_from(["free", "pro"]),
+        "cart": st.lists(st.fixed_dictionaries({"sku": st.sampled_from("xyz")}), max_size=3),
         "n": st.integers(0, 9), "mail": st.sampled_from(["m1", "m2"]),
         "time": st.sampled_from([f"2026-09-{day}T10:00:00Z" for day in (18, 19, 20)]),
     },

@@ -148,7 +148,7 @@ def records(rows: pa.Table) -> set[tuple[int, int]]:
 
 def refusals(old: pa.Table, new: pa.Table, found: Comparison) -> pa.Table:
     """The refusals to keep: an old one where it says the same, else the new one; what differs counted."""
-    said = ("block", "row", "reason", "step", "detail")
+    said = ("block", "row", "reason", "step", "detail", "parsed")
     told = {tuple(row[name] for name in said): place for place, row in enumerate(old.select(said).to_pylist())}
     places = [told.pop(tuple(row[name] for name in said), -1) for row in new.select(said).to_pylist()]
     kept = pa.array([place for place in places if place >= 0], pa.int64())
