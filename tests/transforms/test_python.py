@@ -28,6 +28,9 @@ def double(events):
         bytearray(1 << 30)
     if pc.any(pc.equal(events["word"], "die")).as_py():
         os._exit(7)
+    if pc.any(pc.equal(events["word"], "flood")).as_py():
+        os.write(3, (1 << 62).to_bytes(8, "big"))  # where answers go: their length first
+        time.sleep(60)
     print("said to nobody")
     return {"twice": pc.multiply(events["n"], 2), "from": pa.array([os.environ.get("SECRET", "-")] * len(events))}
 
@@ -71,8 +74,10 @@ def test_only_the_events_at_fault_are_refused_when_it_raises(run, options):
 
 
 @pytest.mark.parametrize(
-    ("word", "limit", "why"), [("hang", "1s", "took more than 1 s and was killed"), ("die", "20s", "exit code 7")]
-)
+    ("word", "limit", "why"),
+    [("hang", "1s", "took more than 1 s and was killed"), ("die", "20s", "exit code 7"),
+     ("flood", "20s", "gave more than 256,000,000 bytes")],
+)  # fmt: skip
 def test_a_function_that_hangs_or_dies_costs_its_batch_and_no_more(run, options, word, limit, why):
     begun = time.monotonic()
     done = run({**options, "time": limit}, [{"n": 1.0, "word": "a"}, {"n": 2.0, "word": word}])

@@ -69,12 +69,15 @@ class Guarded:
         try:
             if process is None or process.poll() is not None:
                 process = self._started()
-                _exchange(process, b"", time.monotonic() + START)
+                _exchange(process, b"", time.monotonic() + START, self._memory)
             most = self._seconds
-            return _exchange(process, message, time.monotonic() + most)
+            return _exchange(process, message, time.monotonic() + most, self._memory)
         except TimeoutError as error:
             self.close()
             raise Overrun(f"took more than {most:g} s and was killed", fatal=True) from error
+        except OverflowError as error:
+            self.close()
+            raise Overrun(f"gave more than {self._memory:,} bytes and was killed", fatal=True) from error
         except (OSError, EOFError) as error:
             ended = _end(process) if process else "it did not start"
             self.close()
@@ -103,8 +106,10 @@ class Guarded:
                 pipe.close()  # type: ignore[union-attr]
 
 
-def _exchange(process: subprocess.Popen[bytes], message: bytes, deadline: float) -> bytes:
-    """Send a message and read the answer, both at once. Raises TimeoutError, EOFError, OSError."""
+def _exchange(process: subprocess.Popen[bytes], message: bytes, deadline: float, largest: int) -> bytes:
+    """Send a message and read the answer, both at once. Raises TimeoutError, EOFError, OSError, and OverflowError for
+    an answer that says it will be larger.
+    """
     given, found = process.stdin.fileno(), process.stdout.fileno()  # type: ignore[union-attr]
     rest, answer = memoryview(message), bytearray()
     with selectors.DefaultSelector() as selector:
@@ -114,6 +119,8 @@ def _exchange(process: subprocess.Popen[bytes], message: bytes, deadline: float)
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError
+            if size - guest.LENGTH.size > largest:
+                raise OverflowError
             for key, _ in selector.select(left):
                 if key.fd == given:
                     rest = rest[os.write(given, rest[:CHUNK]) :]
