@@ -4,7 +4,7 @@ import json
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from trackway.flow.messages import LARGEST, Message, payloads
@@ -92,9 +92,12 @@ def test_places_may_be_any_text():
 
 @given(
     bodies=st.lists(
-        st.binary(max_size=30) | st.sampled_from([b"{}", b"[{},{}]", b"{\n}", b"{}\r\n", b"\xef\xbb\xbf{}"])
+        st.binary(max_size=30)
+        | st.sampled_from([b"{}", b"[{},{}]", b"{\n}", b"{}\r\n", b"\xef\xbb\xbf{}", b"\xef\xbb\xbf"])
     )
 )
+@example(bodies=[b"\xef\xbb\xbf"])
+@example(bodies=[b"{}", b"\xef\xbb\xbf[{},{}]"])
 @pytest.mark.parametrize("codec", ["json", "logfmt", "access_log", "syslog", "access_json"])
 def test_whatever_comes_is_counted_as_its_codec_counts_it(bodies, codec):
     made = pack(*(Message("a/0", n, body) for n, body in enumerate(bodies)), codec=codec)

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from journeys import CONDITIONS, QUICK, THOROUGH, answers, commits, facts, optional
 from oracle_trend import trend
 
+from people import people
+
 MEASURES = [
     "events", "actors", "per_actor", "sum(x)", "average(x)", "min(x)", "max(x)", "median(x)", "p90(x)", "p25(x)",
     "first(country)", "last(x)", "distinct(country)", "sum(x) per actor", "median of sum(x) per actor",
@@ -53,3 +55,11 @@ def test_fold_reference_and_oracle_agree_on_any_trend():
 @pytest.mark.long
 def test_fold_reference_and_oracle_agree_on_any_trend_at_length():
     THOROUGH(given(commits(), facts, trends())(check))()
+
+
+def test_groups_that_only_an_earlier_window_reaches_back_to_are_among_the_others():
+    story = people(zed=[("A", "30h", {"country": "de"})], ann=[("A", "0h", {"country": "at"})])
+    question = {"type": "trend", "measure": "events", "every": "1d", "by": ["country"], "top": 1, "rolling": "2d",
+                "from": "2026-01-07", "compare": "1d"}  # fmt: skip
+    answer, _ = answers([story], [], question)
+    assert answer.notes[0] == "1 smaller group is 'other'."

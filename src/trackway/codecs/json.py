@@ -61,8 +61,9 @@ class Json(Codec):
         return len(split.starts)
 
     def in_line(self, record: bytes) -> bool:
-        """Whatever is no list and has no line breaks inside."""
-        return b"\n" not in record and not record.lstrip().startswith(b"[")
+        """Whatever is no list, is not blank, and has no line breaks inside."""
+        said = record.strip().removeprefix(MARK).lstrip()
+        return bool(said) and b"\n" not in record and not said.startswith(b"[")
 
     def decode(self, blocks: Sequence[Block], known: Schema) -> pa.Table:
         """One row for every event."""

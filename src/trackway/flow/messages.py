@@ -7,6 +7,7 @@ a reason, so that one bad message neither stops the stream nor takes a good one 
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
@@ -85,7 +86,7 @@ def _alone(frame: Frame, message: Message) -> Iterator[Payload]:
     """One message as a payload, or as a refusal; nothing for one that holds a list without elements."""
     origin = {HEADER: _origin(message.stream, [message])}
     wrong, reason = message.wrong, Reason.UNREADABLE
-    if not wrong and not message.body.strip():
+    if not wrong and not message.body.strip().removeprefix(BOM_UTF8):
         wrong, reason = "a message without a value", Reason.NO_EVENT
     if not wrong:
         try:

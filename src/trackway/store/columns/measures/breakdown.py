@@ -125,7 +125,7 @@ class Breakdown:
         everyone = Grouping(self._groups.lane(), self._groups.size, self._groups.size)
         weighed = self._weighed
         first, *others = self.frames
-        elsewhere = [frame.whole() for frame in others]
+        elsewhere = [replace(frame, lead=0).whole() for frame in others]
         if first.lead:
             elsewhere.append(Frame((first.start, first.begin), first.start, first.begin))
         folds = [measured(part, first.whole(), everyone, self.context) for part in weighed]
