@@ -15,7 +15,7 @@ from trackway.model.schema import Schema
 
 QUOTED = rb'"((?:[^"\\]|\\.)*)"'
 LINE = re.compile(
-    rb"([^ ]+) ([^ ]+) ((?:(?! \[).)+) \[([^\]]*)\] " + QUOTED + rb" (\d{3}|-) (\d{1,18}|-)"
+    rb"([^ ]+) ([^ ]+) ((?:(?! \[).)+) \[([^\]]+)\] " + QUOTED + rb" (\d{3}|-) (\d{1,18}|-)"
     rb"(?: " + QUOTED + rb" " + QUOTED + rb"(?: (.*))?| (?!\")(.*))?",
     re.DOTALL,
 )  # fmt: skip
@@ -224,6 +224,7 @@ VALID = st.builds(
 @example([b'1.2.3.4 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 12 "'])
 @example([b'1.2.3.4 - - [17/May/2015:10:05:03 +0000] "\\'])
 @example([b'1 2 3 [4] "" 200 -'])
+@example([b'1.2.3.4 - - [] "GET / HTTP/1.1" 200 12'])
 def test_the_compiled_pass_says_what_the_regular_expression_says(lines):
     body = b"\n".join(lines)
     kept = [item.removesuffix(b"\r") for item in body.split(b"\n") if item.strip()]
