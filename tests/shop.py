@@ -98,7 +98,7 @@ def served(root: Path, *, asks: bool = True) -> Iterator[httpx.Client]:
     workspace = Workspace.open(root)
     listener = socket.create_server(("127.0.0.1", 0))
     app = create_app(workspace, routes(workspace), asks=asks)
-    server = uvicorn.Server(uvicorn.Config(app, http="httptools", ws="none", log_level="critical"))
+    server = uvicorn.Server(uvicorn.Config(app, http="httptools", ws="none", log_level="error"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     while not server.started:

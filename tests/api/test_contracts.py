@@ -23,7 +23,9 @@ def registry(tmp_path_factory):
 
 
 def test_the_list_names_every_contract_with_its_versions(registry):
-    (one,) = registry.get("/contracts").json()["contracts"]
+    reply = registry.get("/contracts")
+    assert reply.status_code == 200, reply.text
+    (one,) = reply.json()["contracts"]
     assert (one["name"], one["event"], one["version"], one["versions"]) == (
         "sign_ups", "Signed Up", "1.1.0", ["1.0.0", "1.1.0"],
     )  # fmt: skip
