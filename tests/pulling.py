@@ -9,14 +9,18 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from brokers import until
 from roles import Role
 from trackway.app import Workspace
+from trackway.flow.pulling import WAIT, Session
+from trackway.model.secret import Secret
+from trackway.plan.component import Payload
+from trackway.plan.config import component
 
 BINS = ("received", "stored", "duplicate", "dropped", "refused", "pending")
 
@@ -138,3 +142,35 @@ def taken(source: Any, cursors: dict[str, str], happens: Callable[[], Any]) -> d
             pass
     assert sum(payload.records for payload in payloads) == 1
     return dict(payloads[-1].cursors)
+
+
+@contextmanager
+def sessions(options: Callable[..., dict[str, Any]], **secret: Secret) -> Iterator[Callable[..., Session]]:
+    """Opens sessions of a source at a desk without a workspace, for the faults in the midst of one."""
+    opened: list[Session] = []
+
+    def of(desk: Any, cursors: dict[str, str] | None = None, **others: Any) -> Session:
+        made: Any = component("sources", {**options(desk), **secret, **others}, "sources.o")
+        opened.append(made.connect("orders", cursors or {}))
+        return opened[-1]
+
+    try:
+        yield of
+    finally:
+        for session in opened:
+            session.close()
+
+
+def fetch(session: Session, most: int = 100, fetches: int = 1000) -> list[Payload]:
+    """Every payload until nothing waits."""
+    found: list[Payload] = []
+    for _ in range(fetches):
+        fetched = session.fetch(most, WAIT)
+        found += fetched.payloads
+        if fetched.lag == 0 and not fetched.payloads:
+            break
+    return found
+
+
+def records(payloads: list[Payload]) -> int:
+    return sum(payload.records for payload in payloads)

@@ -4,15 +4,16 @@ import orjson
 import pytest
 
 from trackway.flow import decoding
-from trackway.flow.decoding import codec, decode
+from trackway.flow.decoding import decode
 from trackway.model.event import Block
+from trackway.plan import registry
 
 
 def read(bodies, part, monkeypatch):
     """The events of NDJSON bodies, read in parts of so many bytes."""
     monkeypatch.setattr(decoding, "PART", part)
     blocks = [
-        Block(seq, "web", 0, "json", body, codec("json").count(body, {"lines": "yes"}), {"lines": "yes"})
+        Block(seq, "web", 0, "json", body, registry.codec("json").count(body, {"lines": "yes"}), {"lines": "yes"})
         for seq, body in enumerate(bodies)
     ]
     (decoded,) = decode(blocks, {})

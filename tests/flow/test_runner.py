@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from houses import NOW, House
 from trackway.errors import StorageError, WorkspaceError
+from trackway.plan import registry
 from trackway.plan.component import Contract
 from trackway.plan.config import check
 
@@ -201,7 +202,7 @@ def test_two_sources_bring_columns_of_one_name_and_different_kinds(house: Make) 
 
 def test_a_codec_that_fails_costs_the_block_and_not_the_flow(house: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     one = house()
-    codec = __import__("trackway.flow.decoding", fromlist=["codec"]).codec("json")
+    codec = registry.codec("json")
     decode = type(codec).decode
 
     def failing(self: Any, blocks: Any, known: Any) -> Any:
@@ -220,7 +221,7 @@ def test_a_codec_that_fails_costs_the_block_and_not_the_flow(house: Make, monkey
 
 def test_a_codec_that_miscounts_is_corrected(house: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     one = house()
-    codec = __import__("trackway.flow.decoding", fromlist=["codec"]).codec("json")
+    codec = registry.codec("json")
     decode = type(codec).decode
 
     def miscounting(self: Any, blocks: Any, known: Any) -> Any:

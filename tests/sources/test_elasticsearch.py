@@ -15,7 +15,7 @@ import pytest
 from brokers import until
 from desks import Said, busy, cut, served
 from elastic import Elastic
-from pulling import Puller, exactly_once_through_kills
+from pulling import Puller, exactly_once_through_kills, fetch, records, sessions
 from trackway.errors import ConfigError, SourceError
 from trackway.flow.pulling import WAIT
 from trackway.model.secret import Secret
@@ -73,32 +73,8 @@ def logs(tmp_path, monkeypatch):
 
 @pytest.fixture
 def reader():
-    """Sessions without a workspace, for the faults in the midst of one."""
-    opened = []
-
-    def open_(desk, cursors=None, **others):
-        given = {**options(desk), "api_key": Secret("k3y"), **others}
-        opened.append(component("sources", given, "sources.o").connect("orders", cursors or {}))
-        return opened[-1]
-
-    yield open_
-    for session in opened:
-        session.close()
-
-
-def fetch(session, most=100, fetches=1000):
-    """Every payload until nothing waits."""
-    found = []
-    for _ in range(fetches):
-        fetched = session.fetch(most, WAIT)
-        found += fetched.payloads
-        if fetched.lag == 0 and not fetched.payloads:
-            break
-    return found
-
-
-def records(payloads):
-    return sum(payload.records for payload in payloads)
+    with sessions(options, api_key=Secret("k3y")) as opening:
+        yield opening
 
 
 def test_documents_of_a_pattern_are_events_with_their_fields_once(any_desk, logs, monkeypatch):

@@ -11,9 +11,8 @@ import pytest
 
 from desks import busy, cut, served
 from iterating import Loggly
-from pulling import Puller, exactly_once_through_kills
+from pulling import Puller, exactly_once_through_kills, fetch, records, sessions
 from trackway.errors import SourceError
-from trackway.flow.pulling import WAIT
 from trackway.model.secret import Secret
 from trackway.plan.config import component
 
@@ -42,34 +41,13 @@ def events(tmp_path, monkeypatch):
 
 @pytest.fixture
 def reader():
-    opened = []
-
-    def open_(desk, cursors=None, **others):
-        given = {**options(desk), "token": Secret("t0k3n"), **others}
-        opened.append(component("sources", given, "sources.o").connect("orders", cursors or {}))
-        return opened[-1]
-
-    yield open_
-    for session in opened:
-        session.close()
+    with sessions(options, token=Secret("t0k3n")) as opening:
+        yield opening
 
 
 def fill(desk, events):
     for n in range(events):
         desk.put(time=NOW - 5 * HOUR + n * 10, user_id=f"u{n % 9}", n=n)
-
-
-def fetch(session, most=100):
-    found = []
-    while True:
-        fetched = session.fetch(most, WAIT)
-        found += fetched.payloads
-        if fetched.lag == 0 and not fetched.payloads:
-            return found
-
-
-def records(payloads):
-    return sum(payload.records for payload in payloads)
 
 
 def test_events_are_stored_once_and_what_cannot_be_read_is_refused(desk, events):

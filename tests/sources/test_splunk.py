@@ -11,11 +11,10 @@ import time
 import pytest
 
 from desks import Said, busy, cut, served
-from pulling import Puller, exactly_once_through_kills
+from pulling import Puller, exactly_once_through_kills, fetch, records, sessions
 from splunking import Splunk
 from trackway.errors import ConfigError, SourceError
 from trackway.flow.exporting import Slices
-from trackway.flow.pulling import WAIT
 from trackway.model.secret import Secret
 from trackway.model.time import Duration
 from trackway.plan.config import component
@@ -45,34 +44,13 @@ def events(tmp_path, monkeypatch):
 
 @pytest.fixture
 def reader():
-    opened = []
-
-    def open_(desk, cursors=None, **others):
-        given = {**options(desk), "token": Secret("t0k3n"), **others}
-        opened.append(component("sources", given, "sources.o").connect("orders", cursors or {}))
-        return opened[-1]
-
-    yield open_
-    for session in opened:
-        session.close()
+    with sessions(options, token=Secret("t0k3n")) as opening:
+        yield opening
 
 
 def fill(desk, events, begin=0):
     for n in range(begin, begin + events):
         desk.put(json.dumps({"user_id": f"u{n % 9}", "n": n}), time=NOW - 5 * HOUR + n * 10)
-
-
-def fetch(session, most=200):
-    found = []
-    while True:
-        fetched = session.fetch(most, WAIT)
-        found += fetched.payloads
-        if fetched.lag == 0 and not fetched.payloads:
-            return found
-
-
-def records(payloads):
-    return sum(payload.records for payload in payloads)
 
 
 @pytest.mark.parametrize("version", ["9.4.0", "8.2.0"])

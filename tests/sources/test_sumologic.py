@@ -11,10 +11,9 @@ import time
 import pytest
 
 from desks import Said, busy, cut, served
-from pulling import Puller, exactly_once_through_kills
+from pulling import Puller, exactly_once_through_kills, fetch, records, sessions
 from sumo import Sumo
 from trackway.errors import SourceError
-from trackway.flow.pulling import WAIT
 from trackway.model.secret import Secret
 from trackway.plan.config import component
 
@@ -49,34 +48,13 @@ def messages(tmp_path, monkeypatch):
 
 @pytest.fixture
 def reader():
-    opened = []
-
-    def open_(desk, cursors=None, **others):
-        given = {**options(desk), "access_key": Secret("key"), **others}
-        opened.append(component("sources", given, "sources.o").connect("orders", cursors or {}))
-        return opened[-1]
-
-    yield open_
-    for session in opened:
-        session.close()
+    with sessions(options, access_key=Secret("key")) as opening:
+        yield opening
 
 
 def fill(desk, messages):
     for n in range(messages):
         desk.put(json.dumps({"user_id": f"u{n % 9}", "n": n}), time=NOW - 5 * HOUR + n * 10)
-
-
-def fetch(session, most=200):
-    found = []
-    while True:
-        fetched = session.fetch(most, WAIT)
-        found += fetched.payloads
-        if fetched.lag == 0 and not fetched.payloads:
-            return found
-
-
-def records(payloads):
-    return sum(payload.records for payload in payloads)
 
 
 def test_messages_are_stored_once_and_what_cannot_be_read_is_refused(desk, messages):

@@ -8,10 +8,11 @@ from ipaddress import ip_address
 
 from trackway.errors import ConfigError, PayloadError
 from trackway.model.size import Size
+from trackway.plan import registry
 from trackway.plan.component import Codec, Request
 from trackway.plan.config import Plan
 from trackway.plan.route import Route
-from trackway.sources.http import Http, codec
+from trackway.sources.http import Http
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def open_doors(plan: Plan) -> Doors:
             hint = 'set write_keys = ["..."], or listen on 127.0.0.1'
             raise ConfigError(f"is open to everybody who can reach {host}", path=f"sources.{name}", hint=hint)
         limit = (source.max_body or Size(plan.project.max_body)).bytes
-        made = [Door(name, source, each, codec(each), limit) for each in source.codecs]
+        made = [Door(name, source, each, registry.codec(each), limit) for each in source.codecs]
         for door in made:
             for route in map(Route.read, door.codec.routes):
                 doors.add(route, door)

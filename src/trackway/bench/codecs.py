@@ -24,9 +24,10 @@ from trackway.bench.cases import apps, logs, mails, servers, texts
 from trackway.bench.cases.shop import Case, Payload, Row
 from trackway.bench.report import Document, as_text
 from trackway.errors import QuestionError, suggest
-from trackway.flow.decoding import FRAME, codec, decode
+from trackway.flow.decoding import FRAME, decode
 from trackway.model.event import Block
 from trackway.model.parallel import in_parallel
+from trackway.plan import registry
 
 CASES = (*apps.CASES, *logs.CASES, *mails.CASES, *servers.CASES, *texts.CASES)
 EVENTS = 100_000
@@ -96,7 +97,7 @@ def _result(case: Case, events: int, bandwidth: float, rounds: int) -> dict[str,
 
 def ours(name: str, payloads: Sequence[Payload]) -> pa.Table:
     """The events of payloads as the flow gets them. Raises ValueError when one is refused."""
-    reader = codec(name)
+    reader = registry.codec(name)
     threads = machine.cores()
     shares = [payloads[place::threads] for place in range(threads)]
     counts = in_parallel(lambda share: [reader.count(*payload) for payload in share], shares)

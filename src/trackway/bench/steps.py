@@ -26,10 +26,11 @@ from trackway.bench import machine
 from trackway.bench.cases.shop import Row, acts
 from trackway.bench.report import Document, as_text
 from trackway.errors import QuestionError, suggest
-from trackway.flow.decoding import codec, decode
+from trackway.flow.decoding import decode
 from trackway.flow.shape import Shaper
 from trackway.model.event import Block
 from trackway.model.schema import Schema
+from trackway.plan import registry
 from trackway.plan.config import Plan, check
 
 EVENTS = 60_000
@@ -209,7 +210,7 @@ def _events(count: int) -> tuple[Block, list[Row]]:
     ]  # fmt: skip
     body = b"\n".join(map(orjson.dumps, rows))
     return Block(
-        1, "bench", RECEIVED, "json", body, codec("json").count(body, {"lines": "yes"}), {"lines": "yes"}
+        1, "bench", RECEIVED, "json", body, registry.codec("json").count(body, {"lines": "yes"}), {"lines": "yes"}
     ), rows
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import groupby
 from typing import Any
 
@@ -50,15 +49,6 @@ class Decoded:
     """The rows it could not read: the columns of DECODED."""
 
 
-@cache
-def codec(name: str) -> Codec:
-    """The codec of a name, with its default options. Raises ConfigError for a name that does not exist."""
-    made = registry.load("codecs", name)()
-    if not isinstance(made, Codec):
-        raise TypeError(f"{name} is not a codec")
-    return made
-
-
 def decode(blocks: Sequence[Block], known: Mapping[str, Schema]) -> Iterator[Decoded]:
     """Blocks of any sources and codecs, group by group. `known` is what each source's columns are."""
     ordered = sorted(blocks, key=lambda block: (block.source, block.codec, block.seq))
@@ -71,7 +61,7 @@ def decode(blocks: Sequence[Block], known: Mapping[str, Schema]) -> Iterator[Dec
 def _decoded(name: str, blocks: Sequence[Block], known: Schema) -> pa.Table:
     """The codec's table; when it raises, block by block, so that only the block at fault is refused."""
     try:
-        return checked(_together(codec(name), blocks, known))
+        return checked(_together(registry.codec(name), blocks, known))
     except Exception as error:
         log.exception("codec %s failed on blocks %d to %d", name, blocks[0].seq, blocks[-1].seq)
         if len(blocks) == 1:

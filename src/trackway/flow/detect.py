@@ -16,7 +16,6 @@ from trackway.errors import TrackwayError
 from trackway.flow.sheet import Sheet, look
 from trackway.flow.streams import Stream, is_western, open_file
 from trackway.plan import registry
-from trackway.plan.component import Codec
 
 SAMPLE = 64 * 1024
 """Bytes looked at, after unpacking."""
@@ -59,7 +58,7 @@ def detect(  # noqa: PLR0913
             return Detected(name, name)
         file.seek(0)
         stream = Stream(file, encoding)
-        sample, much = b"", SAMPLE if codec == "auto" else _codec(codec).sample
+        sample, much = b"", SAMPLE if codec == "auto" else registry.codec(codec).sample
         while len(sample) < much:
             piece = stream.read(much - len(sample))
             if not piece:
@@ -80,7 +79,7 @@ def detect(  # noqa: PLR0913
         )
     headers = {**found.headers, **(told or {})}
     if found.codec:
-        headers |= _codec(found.codec).learn(_raw(text if whole else text[: text.rfind(b"\n") + 1]), headers)
+        headers |= registry.codec(found.codec).learn(_raw(text if whole else text[: text.rfind(b"\n") + 1]), headers)
     western = western and found.form == "rows"
     read_as = "cp1252" if western else stream.encoding or "utf-8"
     return Detected(found.codec, found.form, stream.compression, read_as, headers, sample[:SAMPLE])
@@ -103,7 +102,7 @@ def detect_text(
         return _json(text, lines) or Detected("json")
     if codec == "csv":
         return _table(text, sheet, sure=True)
-    like = _codec(codec).recognise(raw)
+    like = registry.codec(codec).recognise(raw)
     return Detected(codec, like.form, headers=like.headers) if like else Detected(codec)
 
 
@@ -111,18 +110,11 @@ def _raw(sample: bytes) -> list[bytes]:
     return [line.removesuffix(b"\r") for line in sample.split(b"\n") if line.strip()]
 
 
-def _codec(name: str) -> Codec:
-    made = registry.load("codecs", name)()
-    if not isinstance(made, Codec):
-        raise TypeError(f"{name} is not a codec")
-    return made
-
-
 def _likest(lines: list[bytes], general: int) -> Detected | None:
     """The codec that would read most of these lines, and at least half."""
     best = (0.0, Detected(""))
     for name in registry.names("codecs"):
-        codec = _codec(name)
+        codec = registry.codec(name)
         like = codec.recognise(lines) if codec.general == general else None
         if like is not None and like.share > best[0]:
             best = (like.share, Detected(name, like.form, headers=like.headers))

@@ -19,13 +19,13 @@ from urllib.parse import urlsplit
 import orjson
 from pydantic import Field, field_validator, model_validator
 
-from trackway.errors import SourceError, suggest
+from trackway.errors import SourceError
 from trackway.flow.calling import Busy, Caller, Patience
 from trackway.flow.messages import Message
+from trackway.flow.options import ACTOR, ActorColumns
 from trackway.flow.pulling import Fetched, Puller
 from trackway.model.time import Duration, instant
 
-ENVELOPE = ("event", "user_id", "anonymous_id")
 REMEMBERED = 200_000
 """Records of a session that are known again; of more, the flow finds the duplicates."""
 
@@ -37,7 +37,7 @@ class Export(Puller):
     """Where it is: `https://HOST`, with the path of a proxy if there is one."""
     event: str = ""
     """What a record is called that does not say so itself; the name of the source when left out."""
-    columns: dict[str, str] = Field(default_factory=dict)
+    columns: ActorColumns = Field(default_factory=dict)
     """Which field is `event`, `user_id` or `anonymous_id`, when its name does not say so, such as
     `{ user_id = "user.id" }`."""
     field: str = ""
@@ -48,14 +48,6 @@ class Export(Puller):
     """How much later than it happened a record may be found there."""
     ca: str = ""
     """File with the certificates to trust; those of the system when left out."""
-
-    @field_validator("columns")
-    @classmethod
-    def _known_columns(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value:
-            if name not in ENVELOPE:
-                raise ValueError(f"unknown column '{name}'; {suggest(name, ENVELOPE)}")
-        return value
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -78,7 +70,7 @@ class Export(Puller):
             return Message(place.stream, place.at, body, place.millis)
         inside = dict(record)
         made: dict[str, Any] = {"event_id": named} if named else {}
-        for column in ENVELOPE:
+        for column in ACTOR:
             source = self.columns.get(column, column)
             value = at(record, source)
             if isinstance(value, str | int) and not isinstance(value, bool):

@@ -14,9 +14,9 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from trackway.errors import suggest
 from trackway.flow.containers import Containers
 from trackway.flow.detect import Detected, detect
+from trackway.flow.options import CodecNameOrAuto, Columns, told
 from trackway.flow.reading import Piece, Reading, open_reading
 from trackway.flow.sheet import Sheet
 from trackway.flow.spans import write_copies
@@ -24,15 +24,13 @@ from trackway.flow.streams import open_file
 from trackway.flow.zones import Zone
 from trackway.model.size import Size
 from trackway.plan import registry
-from trackway.plan.component import Codec, Payload, Source
-
-NAMED = ("event", "time", "event_id", "user_id", "anonymous_id")
+from trackway.plan.component import Payload, Source
 
 
 class Filed(Source):
     """A source that reads files."""
 
-    codec: str = "auto"
+    codec: CodecNameOrAuto = "auto"
     """`auto`, or what the files hold: `access_log`, `json`, `csv`, `parquet` …"""
     format: str = ""
     """How a line is laid out, in the words of what wrote it: a `LogFormat` or `log_format` for `access_log`, and as the
@@ -48,33 +46,16 @@ class Filed(Source):
     sheet: Sheet = Sheet()
     """For CSV: how its rows are written, where that is not found by itself, such as
     `{ delimiter = ";", decimal = ",", skip = 3, names = ["id", "name"] }`."""
-    columns: dict[str, str] = Field(default_factory=dict)
+    columns: Columns = Field(default_factory=dict)
     """For CSV and Parquet, which column is `event`, `time`, `event_id`, `user_id` or `anonymous_id`, when its
     name does not say so."""
-
-    @field_validator("codec")
-    @classmethod
-    def _known_codec(cls, value: str) -> str:
-        if value != "auto" and value not in registry.names("codecs"):
-            raise ValueError(f"unknown codec '{value}'; {suggest(value, (*registry.names('codecs'), 'auto'))}")
-        return value
-
-    @field_validator("columns")
-    @classmethod
-    def _known_columns(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value:
-            if name not in NAMED:
-                raise ValueError(f"unknown column '{name}'; {suggest(name, NAMED)}")
-        return value
 
     @model_validator(mode="after")
     def _known_format(self) -> Self:
         if self.codec == "auto" and self.format:
             raise ValueError('a format needs its codec: codec = "access_log"')
         if self.codec != "auto":
-            codec = registry.load("codecs", self.codec)()
-            if isinstance(codec, Codec):
-                codec.check(self._told())
+            registry.codec(self.codec).check(told(self.format, self.zone))
         return self
 
     @field_validator("encoding")
@@ -86,16 +67,12 @@ class Filed(Source):
             raise ValueError(f"unknown encoding '{value}', expected one such as 'latin-1' or 'utf-16'") from error
         return value
 
-    def _told(self) -> dict[str, str]:
-        """What the codec is told with every block."""
-        told = {"format": self.format, "zone": "" if self.zone == "UTC" else self.zone}
-        return {name: value for name, value in told.items() if value}
-
     def detected(self, path: Path, *, growing: bool = False) -> Detected:
         """What a file seems to be; without a codec while too little of a `growing` one is there. Raises TrackwayError
         when that cannot be told.
         """
-        return detect(path, self.codec, self.encoding, growing=growing, told=self._told(), sheet=self.sheet)
+        said = told(self.format, self.zone)
+        return detect(path, self.codec, self.encoding, growing=growing, told=said, sheet=self.sheet)
 
     def encoded(self, found: Detected) -> str:
         """The encoding to read a file in."""

@@ -16,14 +16,15 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import model_validator
 
-from trackway.errors import SourceError, suggest
+from trackway.errors import SourceError
 from trackway.flow.messages import Message, payloads
+from trackway.flow.options import CodecName, told
 from trackway.flow.zones import Zone
 from trackway.model.rate import Rate
 from trackway.plan import registry
-from trackway.plan.component import Codec, Finding, Keep, Payload, Progress, Source
+from trackway.plan.component import Finding, Keep, Payload, Progress, Source
 
 MOST = 10_000
 """Records fetched at once."""
@@ -64,7 +65,7 @@ class Session(Protocol):
 class Puller(Source):
     """A source that fetches."""
 
-    codec: str = "json"
+    codec: CodecName = "json"
     """What a message holds."""
     format: str = ""
     """How a message is laid out, for codecs that are told, such as the `log_format` of `access_log`."""
@@ -75,16 +76,9 @@ class Puller(Source):
     follow: bool = True
     """Go on for ever; `false` ends it once everything that waited was read."""
 
-    @field_validator("codec")
-    @classmethod
-    def _known_codec(cls, value: str) -> str:
-        if value not in registry.names("codecs"):
-            raise ValueError(f"unknown codec '{value}'; {suggest(value, registry.names('codecs'))}")
-        return value
-
     @model_validator(mode="after")
     def _known_format(self) -> Self:
-        self._reader().check(self._told())
+        registry.codec(self.codec).check(told(self.format, self.zone))
         return self
 
     @abstractmethod
@@ -133,20 +127,11 @@ class Puller(Source):
 
     # ── for those who are made of messages ──────────────────────────────────────────────────────────
 
-    def packed(self, name: str, messages: Sequence[Message], cursors: Mapping[str, str], **told: str) -> list[Payload]:
-        """Messages as payloads of this source, the cursors with the last; `told` is what the codec is told besides."""
-        made = list(payloads(name, self.codec, self._reader(), {**self._told(), **told}, messages))
+    def packed(self, name: str, messages: Sequence[Message], cursors: Mapping[str, str], **more: str) -> list[Payload]:
+        """Messages as payloads of this source, the cursors with the last; `more` is what else the codec is told."""
+        said = told(self.format, self.zone) | more
+        made = list(payloads(name, self.codec, registry.codec(self.codec), said, messages))
         return [*made[:-1], replace(made[-1], cursors=cursors)] if made else []
-
-    def _reader(self) -> Codec:
-        made = registry.load("codecs", self.codec)()
-        if not isinstance(made, Codec):
-            raise TypeError(f"{self.codec} is not a codec")
-        return made
-
-    def _told(self) -> dict[str, str]:
-        told = {"format": self.format, "zone": "" if self.zone == "UTC" else self.zone}
-        return {name: value for name, value in told.items() if value}
 
 
 class Pace:

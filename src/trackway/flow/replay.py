@@ -186,7 +186,7 @@ class Replay:
     ) -> Any:
         """One batch through the pipeline; returns the columns of the lake with those it brings."""
         source, batch = found.source, Batch(blocks)
-        for decoded in decode(blocks, {source: self._shaper.known(source, schema)}):
+        for decoded in decode(blocks, {source: self._shaper.steps.known(source, schema)}):
             batch.unreadable(decoded)
             if decoded.events.num_rows:
                 shaped = self._shaper.shape(decoded, schema)

@@ -142,7 +142,7 @@ class Runner:
 
     def _known(self, blocks: Sequence[Block]) -> dict[str, Schema]:
         lake = self._lake.schema()
-        return {source: self._shaper.known(source, lake) for source in {block.source for block in blocks}}
+        return {source: self._shaper.steps.known(source, lake) for source in {block.source for block in blocks}}
 
     def _shaped(self, taken: Taken) -> Batch:
         """Shaped, checked and deduplicated; nothing written yet."""

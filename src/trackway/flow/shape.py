@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,19 +20,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from trackway.flow.contracts import declared, enforce
 from trackway.flow.decoding import Decoded
-from trackway.flow.fit import fit
 from trackway.flow.functions import Functions
-from trackway.flow.fuse import AT, CHOSEN, DETAIL, FRAME, LEFT, OWN, RAW, Fusion, Step, Way, guard
-from trackway.flow.marks import Marks, identity, marks, naming
+from trackway.flow.fuse import AT, CHOSEN, DETAIL, FRAME, LEFT, OWN, RAW, Fusion, Way, guard
+from trackway.flow.marks import Marks, marks
 from trackway.flow.names import tidy
+from trackway.flow.passing import Passing, kinds_of
 from trackway.flow.reshaping import Turned, turn
-from trackway.model.condition import literal, quoted
+from trackway.flow.steps import Steps, beginning
+from trackway.model.condition import quoted
 from trackway.model.event import Reason
-from trackway.model.schema import ENVELOPE, SQL, Kind, Schema, kind_of
-from trackway.model.time import MICROS
-from trackway.plan.component import Rewrite, Transform, Verdict
+from trackway.model.schema import Schema
 from trackway.plan.config import Plan
 from trackway.store.keys import halves
 from trackway.store.stretches import keep
@@ -41,16 +38,10 @@ from trackway.store.stretches import keep
 log = logging.getLogger(__name__)
 
 HI, LO, CONTENT = OWN + "hi", OWN + "lo", OWN + "content"
-GIVEN = ("event_id", "time", "event", "actor", "user_id", "anonymous_id", "more")
-"""Envelope columns a codec or a transform may give."""
 KEY = "md5_number(source || chr(0) || event_id)"
 KEYS = (*(f"{half} as {quoted(name)}" for half, name in zip(halves("m"), (HI, LO), strict=True)),
         f"({halves('m')[0]} >> 1)::bigint as tie")  # fmt: skip
 """What tells events apart and orders them."""
-AHEAD = 86_400 * MICROS
-"""How far ahead of its arrival an event's time may be."""
-COMPILED = 64
-"""Most queries kept compiled; a batch of columns not seen before needs a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,44 +63,22 @@ class Shaper:
     """The shaping of one plan. Not for several threads at once."""
 
     def __init__(self, plan: Plan, threads: int | None = None) -> None:
-        self._plan = plan
         self._connection = duckdb.connect(config={"python_enable_replacements": False})
         self._connection.execute("set timezone = 'UTC'")
         self._connection.execute("set enable_progress_bar = false")
         if threads:
             self._connection.execute(f"set threads = {threads}")
         self._functions = Functions(self._connection)
-        self._compiled: dict[Any, Fusion] = {}
-        self._declared = declared(plan.contracts)
-        self._reshapes = {
-            name: made for name, transform in plan.transforms.items() if (made := transform.reshape()) is not None
-        }
+        self.steps = Steps(plan, self._functions)
+        """What the events of each source go through."""
         self._wary: set[str] = set()
         """Sources on whose events an expression failed before."""
 
     def close(self) -> None:
         """Let go of DuckDB."""
-        for reshape in self._reshapes.values():
-            reshape.close()
+        self.steps.close()
         self._functions.clear()
         self._connection.close()
-
-    def known(self, source: str, lake: Schema) -> Schema:
-        """The columns of the lake, and what contracts declare, as the codec of a source may expect them: without
-        those that transforms make, since before the transforms they may be of another kind.
-        """
-        text: Kind = "string"
-        texts = Schema(dict.fromkeys(lake.properties, text))
-        made: set[str] = set()
-        expected = self._declared | lake.properties
-        for step, transform in self._transforms(source):
-            if step in self._reshapes:
-                made |= {name for name in expected if self._reshapes[step].writes(name)}
-            for schema in (lake, texts):
-                with suppress(duckdb.Error):
-                    rewrite = transform.rewrite(schema)
-                    made |= {*rewrite.set, *rewrite.drop}
-        return Schema({name: kind for name, kind in expected.items() if name not in made})
 
     def shape(self, decoded: Decoded, lake: Schema) -> Shaped:
         """Shape what a codec read. Never raises for what is in the events."""
@@ -146,24 +115,24 @@ class Shaper:
 
     def _shape(self, source: str, table: pa.Table, placed: Marks, lake: Schema, *, careful: bool) -> Shaped:
         """Stage by stage: one query, then what reshapes, until the last query."""
-        here = _Passing(table, placed, _kinds(table), drift=self._misread(table, lake))
-        stages = self._stages(source)
+        here = Passing(table, placed, kinds_of(table), drift=self._misread(table, lake))
+        stages = self.steps.stages(source)
         for number in range(len(stages) - 1):
-            fusion = self._fused(source, number, here.kinds, lake, careful=careful)
+            fusion = self.steps.fused(source, number, here.kinds, lake, careful=careful)
             out = self._run(fusion, here, [quoted(CHOSEN)])
             stays = self._leave(here, fusion, out)
             here.go_on(fusion, out, stays)
             name = stages[number][-1][0]
-            turned = turn(self._reshapes[name], here.table, here.placed, out[CHOSEN].to_numpy()[stays])
+            turned = turn(self.steps.reshapes[name], here.table, here.placed, out[CHOSEN].to_numpy()[stays])
             self._turn(here, name, turned)
-        fusion = self._fused(source, len(stages) - 1, here.kinds, lake, careful=careful)
+        fusion = self.steps.fused(source, len(stages) - 1, here.kinds, lake, careful=careful)
         out = self._run(fusion, here, KEYS, f"{KEY} as m")
         result = _joined(fusion, here.table, out, here.placed, lake)
         stays = self._leave(here, fusion, out)
         refused = pa.concat_tables(here.refused) if here.refused else _no_refusals()
         return Shaped(source, keep(result, stays), refused, here.counts, here.drift)
 
-    def _leave(self, here: _Passing, fusion: Fusion, out: pa.Table) -> NDArray[np.bool_]:
+    def _leave(self, here: Passing, fusion: Fusion, out: pa.Table) -> NDArray[np.bool_]:
         """Count what left in a query and what drifted; which rows stay."""
         for place, what in enumerate(fusion.counted):
             if number := pc.sum(out[f"{OWN}count{place}"]).as_py():
@@ -180,7 +149,7 @@ class Shaper:
         kept: NDArray[np.bool_] = left == 0
         return kept
 
-    def _turn(self, here: _Passing, name: str, turned: Turned) -> None:
+    def _turn(self, here: Passing, name: str, turned: Turned) -> None:
         """Count what was made and refused on the way through a reshaping, and go on behind it."""
         if turned.made:
             here.counts[Way("made", name, "")] += turned.made
@@ -192,59 +161,7 @@ class Shaper:
             here.refused.append(self._refusals(here.table, rows, ways, [detail for _reason, detail in told]))
         here.turned(turned)
 
-    # ── compiling ───────────────────────────────────────────────────────────────────────────────────
-
-    def _fused(self, source: str, stage: int, columns: Mapping[str, Kind], lake: Schema, *, careful: bool) -> Fusion:
-        key = (source, stage, tuple(columns.items()), tuple(lake.properties.items()), careful)
-        if key not in self._compiled:
-            if len(self._compiled) >= COMPILED:
-                self._compiled.clear()
-                self._functions.clear()
-            self._compiled[key] = self._compile(source, stage, columns, lake, careful=careful)
-        return self._compiled[key]
-
-    def _compile(self, source: str, stage: int, columns: Mapping[str, Kind], lake: Schema, *, careful: bool) -> Fusion:
-        fusion = beginning(source, columns, careful=careful)
-        for step in self._steps(source, stage, fusion, lake):
-            fusion.apply(step)
-        stages = self._stages(source)
-        if stage < len(stages) - 1:
-            fusion.choose(guard(stages[stage][-1][1].where, fusion.schema))
-        return fusion
-
-    def _stages(self, source: str) -> list[list[tuple[str, Transform]]]:
-        """The transforms of a source, cut behind each that reshapes; there may be none behind the last one."""
-        stages: list[list[tuple[str, Transform]]] = [[]]
-        for name, transform in self._transforms(source):
-            stages[-1].append((name, transform))
-            if name in self._reshapes:
-                stages.append([])
-        return stages
-
-    def _steps(self, source: str, stage: int, fusion: Fusion, lake: Schema) -> Iterator[Step]:
-        """The steps of a stage, each made for the columns the ones before it left."""
-        stages = self._stages(source)
-        for name, transform in stages[stage]:
-            if name in self._reshapes and self._reshapes[name].makes:
-                yield Step("name", Rewrite(set={"event_id": identity()}))
-            rewrite = self._functions.register(transform.rewrite(fusion.schema))
-            yield Step(name, rewrite, guard(transform.where, fusion.schema))
-        if stage < len(stages) - 1:
-            return
-        for name, contract in self._plan.contracts.items():
-            yield enforce(name, contract, fusion.columns)
-        yield fit(fusion.columns, lake.properties, self._declared, self._plan.project.max_columns)
-        yield naming()
-        yield check()
-
-    def _transforms(self, source: str) -> Iterator[tuple[str, Transform]]:
-        for name, transform in self._plan.transforms.items():
-            if transform.sources is None or source in transform.sources:
-                yield name, transform
-
-    # ── running ─────────────────────────────────────────────────────────────────────────────────────
-
-    def _run(self, fusion: Fusion, here: _Passing, further: Sequence[str], *inner: str) -> pa.Table:
+    def _run(self, fusion: Fusion, here: Passing, further: Sequence[str], *inner: str) -> pa.Table:
         """What a query changed, with `further` columns, over `inner` ones."""
         columns = [quoted(AT), quoted(LEFT), quoted(DETAIL), *map(quoted, fusion.changed)]
         columns += [quoted(f"{OWN}count{i}") for i in range(len(fusion.counted))]
@@ -274,7 +191,7 @@ class Shaper:
         finally:
             self._connection.unregister("kept")
         for name, count in counts:
-            if name not in self._declared:
+            if name not in self.steps.declared:
                 found[(name, "type") if name in lake else ("", "columns")] += count
         return found
 
@@ -313,12 +230,12 @@ class Shaper:
         """
         whole = tidy(decoded.events)
         table = whole.slice(row, 1)
-        here = _Passing(table, marks(decoded.blocks, whole).slice(slice(row, row + 1)), _kinds(table))
-        stages = self._stages(decoded.source)
+        here = Passing(table, marks(decoded.blocks, whole).slice(slice(row, row + 1)), kinds_of(table))
+        stages = self.steps.stages(decoded.source)
         for number, stage in enumerate(stages):
             fusion = beginning(decoded.source, here.kinds, careful=True)
             yield stages[number - 1][-1][0] if number else "", self._only(fusion, here)
-            for step in self._steps(decoded.source, number, fusion, lake):
+            for step in self.steps.of(decoded.source, number, fusion, lake):
                 fusion.apply(step)
                 found = self._only(fusion, here)
                 yield step.name, found
@@ -329,7 +246,7 @@ class Shaper:
                 fusion.choose(guard(transform.where, fusion.schema))
                 out = self._run(fusion, here, [quoted(CHOSEN)])
                 here.go_on(fusion, out, np.ones(1, bool))
-                turned = turn(self._reshapes[name], here.table, here.placed, out[CHOSEN].to_numpy())
+                turned = turn(self.steps.reshapes[name], here.table, here.placed, out[CHOSEN].to_numpy())
                 for reason, detail in turned.refused.values():
                     way = {"bin": "refused", "step": name, "reason": reason.value, "detail": detail}
                     yield name, {**found, LEFT: way}
@@ -337,7 +254,7 @@ class Shaper:
                 here.turned(turned)
                 here.only(event_id)
 
-    def _only(self, fusion: Fusion, here: _Passing) -> dict[str, Any]:
+    def _only(self, fusion: Fusion, here: Passing) -> dict[str, Any]:
         self._connection.register("decoded", here.placed.beside(here.table))
         try:
             row = self._connection.sql(fusion.query(["*"])).to_arrow_table().to_pylist()[0]
@@ -348,75 +265,6 @@ class Shaper:
             way = fusion.legend[row[LEFT] - 1]
             found[LEFT] = {"bin": way.bin, "step": way.step, "reason": way.reason, "detail": row[DETAIL]}
         return found
-
-
-@dataclass
-class _Passing:
-    """A batch on its way, and what became of the rest of it."""
-
-    table: pa.Table
-    placed: Marks
-    kinds: Mapping[str, Kind]
-    counts: Counter[Way] = field(default_factory=Counter)
-    drift: Counter[tuple[str, str]] = field(default_factory=Counter)
-    refused: list[pa.Table] = field(default_factory=list)
-
-    def go_on(self, fusion: Fusion, out: pa.Table, stays: NDArray[np.bool_]) -> None:
-        """The rows that stay, with their columns as a query left them."""
-        read = set(self.table.column_names)
-        columns: dict[str, Any] = {name: self.table[name] for name in FRAME}
-        for name in fusion.columns:
-            if name in fusion.changed:
-                columns[name] = out[name]
-            elif name in read:
-                columns[name] = self.table[name]
-        self.kinds = {name: fusion.columns[name] for name in columns if name not in FRAME}
-        self.table = keep(pa.table(columns), stays)
-        self.placed = self.placed if stays.all() else self.placed.take(np.flatnonzero(stays))
-
-    def turned(self, turned: Turned) -> None:
-        """The rows behind a reshaping."""
-        kinds, self.table, self.placed = self.kinds, turned.table, turned.placed
-        self.kinds = {
-            name: kinds[name] if name in kinds and SQL[kinds[name]] == SQL[kind] else kind
-            for name, kind in _kinds(self.table).items()
-        }
-
-    def only(self, event_id: str) -> None:
-        """One row: that of an id, or of which the event of that id was made later; else the first."""
-        ids = self.table["event_id"].to_pylist() if "event_id" in self.table.column_names else []
-        like = [(len(one), row) for row, one in enumerate(ids) if one and f"{event_id}#".startswith(f"{one}#")]
-        row = max(like)[1] if like else 0
-        self.table, self.placed = self.table.slice(row, 1), self.placed.take(np.array([row]))
-
-
-def _kinds(table: pa.Table) -> dict[str, Kind]:
-    return {field.name: kind_of(field.type) for field in table.schema if field.name not in FRAME}
-
-
-def beginning(source: str, columns: Mapping[str, Kind], *, careful: bool) -> Fusion:
-    """The query before any step: the decoded columns, and the envelope's that were not decoded as nulls."""
-    missing = [f"null::{SQL[ENVELOPE[name]]} as {quoted(name)}" for name in GIVEN if name not in columns]
-    text = ", ".join(["*", f"{literal(source)} as source", *missing])
-    kinds: dict[str, Kind] = {name: ENVELOPE[name] for name in ENVELOPE if name not in ("stored_at", "tie")}
-    return Fusion(f"select {text} from decoded", {**kinds, **columns}, careful=careful)
-
-
-def check() -> Step:
-    """The rules every event must keep."""
-    early = "time < timestamptz '1970-01-01 00:00:00+00'"
-    late = f"epoch_us(time) > epoch_us(received_at) + {AHEAD}"
-    return Step(
-        "check",
-        Rewrite(
-            verdicts=[
-                Verdict("event is null or event = ''", "refused", Reason.NO_EVENT, "'the record names no event'"),
-                Verdict(early, "refused", Reason.TIME_RANGE, "'a time before 1970: ' || time::varchar"),
-                Verdict(late, "refused", Reason.TIME_RANGE, "'a time more than a day ahead: ' || time::varchar"),
-                Verdict("actor is null", "refused", Reason.NO_ACTOR, "'neither user_id nor anonymous_id'"),
-            ]
-        ),
-    )
 
 
 def _joined(fusion: Fusion, table: pa.Table, out: pa.Table, placed: Marks, lake: Schema) -> pa.Table:

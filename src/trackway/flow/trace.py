@@ -127,7 +127,7 @@ def _arrived(
 def _shaped(shaper: Shaper, block: Block, row: int, lake: Lake, event_id: str) -> tuple[dict[str, Any], list[Line]]:
     """The record as shaping leaves it, and the lines up to there."""
     schema = lake.schema()
-    decoded = next(iter(decode([block], {block.source: shaper.known(block.source, schema)})))
+    decoded = next(iter(decode([block], {block.source: shaper.steps.known(block.source, schema)})))
     rows = decoded.events["row"].to_pylist()
     if row not in rows:
         bad = decoded.refused.filter(pc.equal(decoded.refused["row"], row)).to_pylist()

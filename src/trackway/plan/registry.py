@@ -46,6 +46,15 @@ def load(kind: str, name: str) -> type[Component]:
     return component_in(module, KINDS[kind])
 
 
+@cache
+def codec(name: str) -> Codec:
+    """The codec of a name, with its usual options. Raises ConfigError when there is none."""
+    made = load("codecs", name)()
+    if not isinstance(made, Codec):
+        raise TypeError(f"{name} is not a codec")
+    return made
+
+
 def component_in(module: object, parent: type[Component]) -> type[Component]:
     """The one component class that a module defines."""
     found = [

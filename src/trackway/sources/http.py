@@ -19,7 +19,7 @@ from pydantic import Field, field_validator
 from trackway.errors import TrackwayError
 from trackway.model.size import Size
 from trackway.plan import registry
-from trackway.plan.component import Codec, Source
+from trackway.plan.component import Source
 
 
 class Http(Source):
@@ -41,7 +41,7 @@ class Http(Source):
             raise ValueError("at least one codec is needed")
         for name in names:
             try:
-                known = codec(name)
+                known = registry.codec(name)
             except TrackwayError as error:
                 raise ValueError(f"{error.message}; {error.hint}") from error
             if not known.routes:
@@ -54,11 +54,3 @@ class Http(Source):
         if not all(key.strip() for key in keys):
             raise ValueError("a write key is empty")
         return keys
-
-
-def codec(name: str) -> Codec:
-    """The codec of a name, with its usual options. Raises ConfigError when there is none."""
-    made = registry.load("codecs", name)()
-    if not isinstance(made, Codec):
-        raise TypeError(f"{name} is not a codec")
-    return made

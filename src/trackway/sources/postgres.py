@@ -31,10 +31,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from trackway.errors import SourceError, optional, suggest
 from trackway.flow.messages import Message
+from trackway.flow.options import Columns
 from trackway.flow.pulling import Fetched, Puller, unreachable
 from trackway.model.secret import Secret
 from trackway.model.time import Duration
@@ -46,7 +47,6 @@ COUNTED = 100_000
 """Most waiting rows that are counted."""
 COUNT = 10.0
 """Seconds between two counts."""
-ENVELOPE = ("event", "time", "event_id", "user_id", "anonymous_id")
 READABLE = {"r": "table", "p": "partitioned table"}
 INDEXED = """
     select exists (select from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
@@ -75,20 +75,12 @@ class Postgres(Puller):
     """Columns that tell rows of the same cursor apart; the primary key when left out."""
     event: str = ""
     """What a row is called; its table when left out."""
-    columns: dict[str, str] = Field(default_factory=dict)
+    columns: Columns = Field(default_factory=dict)
     """Which column is `event`, `time`, `event_id`, `user_id` or `anonymous_id`, when its name does not say so."""
     every: Duration = Duration("2s")
     """Time between two looks while nothing is new."""
     settle: Duration = Duration("2s")
     """How long a row waits for transactions that began before it."""
-
-    @field_validator("columns")
-    @classmethod
-    def _known_columns(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value:
-            if name not in ENVELOPE:
-                raise ValueError(f"unknown column '{name}'; {suggest(name, ENVELOPE)}")
-        return value
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -40,11 +40,12 @@ from trackway.errors import PayloadError, TrackwayError, suggest
 from trackway.flow.framing import Heard
 from trackway.flow.lines import LineCodec
 from trackway.flow.listening import Place, listen, server_context
+from trackway.flow.options import told
 from trackway.flow.zones import Zone
 from trackway.model.event import Reason
 from trackway.model.size import Size
 from trackway.plan import registry
-from trackway.plan.component import Codec, Finding, Keep, Payload, Progress, Source
+from trackway.plan.component import Finding, Keep, Payload, Progress, Source
 
 PROTOCOLS = ("udp", "tcp", "tls")
 DROPPED = "udp_dropped"
@@ -105,7 +106,7 @@ class Syslog(Source):
     def _whole(self) -> Self:
         if ("tls" in self.protocols) != bool(self.certificate and self.key):
             raise ValueError("tls needs a certificate and its key, and they need tls")
-        codec = registry.load("codecs", self.codec)() if self.codec in registry.names("codecs") else None
+        codec = registry.codec(self.codec) if self.codec in registry.names("codecs") else None
         if not isinstance(codec, LineCodec) and self.codec != "json":
             raise ValueError(f"no codec '{self.codec}' of lines; such are syslog, json, access_log, logfmt")
         if isinstance(codec, LineCodec):
@@ -115,17 +116,7 @@ class Syslog(Source):
     @cached_property
     def _told(self) -> dict[str, str]:
         """What the codec is told with every block."""
-        told = {"format": self.format, "zone": "" if self.zone == "UTC" else self.zone}
-        return {name: value for name, value in told.items() if value} | (
-            {"lines": "true"} if self.codec == "json" else {}
-        )
-
-    @cached_property
-    def _codec(self) -> Codec:
-        made = registry.load("codecs", self.codec)()
-        if not isinstance(made, Codec):
-            raise TypeError(f"{self.codec} is not a codec")
-        return made
+        return told(self.format, self.zone) | ({"lines": "true"} if self.codec == "json" else {})
 
     def read(self, name: str, keep: Keep, cursors: Mapping[str, str], stop: threading.Event) -> Iterator[Progress]:
         """Listen until told to stop. Raises WorkspaceError for an address that cannot be had."""
@@ -173,7 +164,7 @@ class Syslog(Source):
             if self.codec != "syslog":
                 body, headers = bared(body, framed=framed), {"peer": peer, **self._told}
             try:
-                records = self._codec.count(body, headers)
+                records = registry.codec(self.codec).count(body, headers)
             except PayloadError as error:
                 yield refused(name, body, peer, Reason.UNREADABLE, error.message)
                 continue

@@ -23,7 +23,7 @@ from trackway.app import Workspace
 from trackway.errors import ConfigError, suggest
 from trackway.model.event import Reason
 from trackway.plan import registry
-from trackway.plan.component import Codec, Payload
+from trackway.plan.component import Payload
 from trackway.plan.config import Plan
 from trackway.sources.file import File
 
@@ -97,10 +97,8 @@ def feed(workspace: Workspace, name: str, given: list[Any]) -> None:
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         workspace.load([path], name, lambda _stage, _done, _total: None)
         return
-    codec = registry.load("codecs", "json")()
-    if isinstance(codec, Codec):
-        body = "\n".join(lines).encode()
-        workspace.journal.append([Payload(name, "json", body, codec.count(body, {}))])
+    body = "\n".join(lines).encode()
+    workspace.journal.append([Payload(name, "json", body, registry.codec("json").count(body, {}))])
     with workspace.flow() as runner:
         while runner.step() is not None:
             pass

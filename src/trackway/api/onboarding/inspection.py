@@ -19,7 +19,6 @@ from trackway.flow.times import read_times
 from trackway.model import personal
 from trackway.model.event import DECODED
 from trackway.plan import registry
-from trackway.plan.component import Codec
 
 ROWS = 5
 """Events that are shown."""
@@ -90,8 +89,7 @@ def alternatives(taken: Sample) -> list[dict[str, Any]]:
     lines = [line.removesuffix(b"\r") for line in taken.found.sample.split(b"\n")[:LINES] if line.strip()]
     found: list[dict[str, Any]] = []
     for name in registry.names("codecs") if lines and taken.found.form != "parquet" else ():
-        codec = registry.load("codecs", name)()
-        like = codec.recognise(lines) if isinstance(codec, Codec) and name != taken.found.codec else None
+        like = registry.codec(name).recognise(lines) if name != taken.found.codec else None
         if like is not None and like.share > 0:
             found.append({"codec": name, "share": round(like.share, 4)})
     return sorted(found, key=lambda one: float(one["share"]), reverse=True)[:3]

@@ -23,7 +23,7 @@ from trackway.model.event import DECODED, Block
 from trackway.model.schema import Schema
 from trackway.model.size import Size
 from trackway.plan import registry
-from trackway.plan.component import Codec, Payload
+from trackway.plan.component import Payload
 from trackway.sources.file import File
 
 HEAD, PIECE = 500_000, 250_000
@@ -137,12 +137,8 @@ def decoded(payloads: Sequence[Payload]) -> pa.Table:
     """The records of payloads."""
     now = time.time_ns() // 1_000
     blocks = [Block(i, p.source, now, p.codec, p.body, p.records, p.headers) for i, p in enumerate(payloads)]
-    tables = []
-    for name in dict.fromkeys(block.codec for block in blocks):
-        codec = registry.load("codecs", name)()
-        if isinstance(codec, Codec):
-            tables.append(codec.decode([block for block in blocks if block.codec == name], Schema()))
-    return together(tables)
+    names = dict.fromkeys(block.codec for block in blocks)
+    return together([registry.codec(name).decode([b for b in blocks if b.codec == name], Schema()) for name in names])
 
 
 def together(tables: Sequence[pa.Table]) -> pa.Table:
