@@ -145,6 +145,7 @@ def test_killed_at_any_step_the_lake_is_the_old_or_the_new(tmp_path: Path, monke
         root = shutil.copytree(tmp_path / "begin", tmp_path / str(number))
         one = under(root, MENDED)
         if not killed(one, number, steps, monkeypatch):
+            one.close()
             break
         seen = House(root, sources=one.plan.sources)
         now = whole(seen)

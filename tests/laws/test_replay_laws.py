@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +93,7 @@ def receive(one: House, story: Any, cut: int) -> None:
 @settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow])
 @given(payloads, st.integers(1, 6), st.integers(0, 5), st.integers(0, 5))
 def test_a_replay_through_the_same_pipeline_changes_nothing(story: Any, cut: int, first: int, length: int) -> None:
-    with tempfile.TemporaryDirectory() as root:
-        one = under(Path(root), {})
+    with tempfile.TemporaryDirectory() as root, closing(under(Path(root), {})) as one:
         receive(one, story, cut)
         before, version = whole(one), one.lake.version()
         last = NOW + (first + length) * SECOND
@@ -101,7 +101,6 @@ def test_a_replay_through_the_same_pipeline_changes_nothing(story: Any, cut: int
             found = replay(one, first=NOW + first * SECOND, last=last)
             assert found.nothing, found.as_json()
             assert (one.lake.version(), whole(one)) == (version, before)
-        one.close()
 
 
 @settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow])
@@ -110,20 +109,18 @@ def test_a_replay_through_a_mended_pipeline_gives_what_a_fresh_load_gives(
     story: Any, cut: int, plans: list[int]
 ) -> None:
     with tempfile.TemporaryDirectory() as root:
-        one = under(Path(root) / "one", MENDED[plans[0]])
-        receive(one, story, cut)
+        with closing(under(Path(root) / "one", MENDED[plans[0]])) as one:
+            receive(one, story, cut)
         for plan in plans[1:]:
-            one.close()
-            one = under(Path(root) / "one", MENDED[plan])
-            for source in ("web", "app"):
-                if one.journal.span(source, 0, 1 << 62) is not None:
-                    told = replay(one, source=source, dry=True)
-                    done = replay(one, source=source)
-                    assert told.as_json() == done.as_json()
-                    assert one.account(source).balanced
-                    assert replay(one, source=source, dry=True).nothing
-        other = under(Path(root) / "other", MENDED[plans[-1]])
-        receive(other, story, cut)
-        assert whole(one) == whole(other)
-        one.close()
-        other.close()
+            with closing(under(Path(root) / "one", MENDED[plan])) as one:
+                for source in ("web", "app"):
+                    if one.journal.span(source, 0, 1 << 62) is not None:
+                        told = replay(one, source=source, dry=True)
+                        done = replay(one, source=source)
+                        assert told.as_json() == done.as_json()
+                        assert one.account(source).balanced
+                        assert replay(one, source=source, dry=True).nothing
+                replayed = whole(one)
+        with closing(under(Path(root) / "other", MENDED[plans[-1]])) as other:
+            receive(other, story, cut)
+            assert replayed == whole(other)

@@ -105,7 +105,8 @@ def paired(old: pa.Table, new: pa.Table, found: Comparison) -> Pairs:
             connection.register(f"{name}_rows", table.append_column("\x01at", pa.array(np.arange(table.num_rows))))
         joined = f"from o_rows o full join n_rows n on {same}"
         either = " or ".join(differs) or "false"
-        rows = connection.sql(f'select o."\x01at" as o, n."\x01at" as n, {either} as d {joined}').to_arrow_table()
+        text = f'select o."\x01at" as o, n."\x01at" as n, {either} as d {joined} order by n, o'
+        rows = connection.sql(text).to_arrow_table()
         o, n = rows["o"].to_numpy(), rows["n"].to_numpy()
         both = ~np.isnan(o.astype(float)) & ~np.isnan(n.astype(float))
         torn = both & rows["d"].to_numpy()
