@@ -110,11 +110,11 @@ class Limited:
             now = time.monotonic()
             while asked and asked[0] < now - 1:
                 asked.popleft()
-            asked.append(now)
             slow, broken = self.faults.get("slow"), self.faults.get("broken")
-            if len(asked) > A_SECOND or (slow and self.number % slow == 0):
+            if len(asked) >= A_SECOND or (slow and self.number % slow == 0):
                 self.refused += 1
                 return "400 Bad Request", "ProvisionedThroughputExceededException"
+            asked.append(now)
             return ("500 Internal Server Error", "InternalFailure") if broken and self.number % broken == 0 else None
 
 
