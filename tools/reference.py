@@ -247,10 +247,10 @@ FILE = """\
 # trackway.toml
 
 One file says what comes in, what is done to it, what it promises and what is asked of it. Its tables are `[project]`,
-then `[sources.NAME]`, `[transforms.NAME]`, `[contracts.NAME]`, `[expressions.NAME]`, `[sessions.NAME]`,
-`[flows.NAME]`, `[cohorts.NAME]`, `[annotations.NAME]`, `[queries.NAME]`, and `[[tests]]`. A table of sources,
-transforms or queries has a `type` and the options of that type; its name is yours. Durations and sizes are strings
-(`"15m"`, `"64MB"`), a secret is `{ env = "NAME" }`.
+then `[sources.NAME]`, `[transforms.NAME]`, `[contracts.NAME]`, `[lookups.NAME]`, `[expressions.NAME]`,
+`[sessions.NAME]`, `[flows.NAME]`, `[cohorts.NAME]`, `[annotations.NAME]`, `[queries.NAME]`, and `[[tests]]`. A table of
+sources, transforms or queries has a `type` and the options of that type; its name is yours. Durations and sizes are
+strings (`"15m"`, `"64MB"`), a secret is `{ env = "NAME" }`.
 """
 
 

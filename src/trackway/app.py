@@ -19,6 +19,7 @@ from trackway.model.moment import as_moment, micros
 from trackway.model.schema import Schema
 from trackway.model.time import Duration, instant, iso
 from trackway.plan.config import Plan, component, read
+from trackway.plan.lookup import Lookup
 from trackway.plan.naming import Cohort, Naming
 from trackway.plan.query import Answer, Query
 from trackway.sources.file import File
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
     from trackway.flow.intake import Intake
     from trackway.flow.ledger import Account
+    from trackway.flow.loading import Loading
     from trackway.flow.proof import Proof
     from trackway.flow.replay import Replay
     from trackway.flow.runner import Runner
@@ -251,6 +253,29 @@ class Workspace:
         from trackway.store.derived.lists import lists
 
         return {name: len(ids) for name, ids in sorted(lists(self.lake).items())}
+
+    def load_lookup(self, name: str, path: Path, at: str | None = None) -> Loading:
+        """What a dump changes of a lookup, to be kept with `commit`. Raises ConfigError, TrackwayError."""
+        from trackway.flow.loading import Loading
+
+        return Loading(self.lake, name, self._lookup(name), path, at, self.plan.project.timezone)
+
+    def lookups(self) -> list[dict[str, Any]]:
+        """Every lookup: how many rows and versions it has, and its columns. Raises ConfigError."""
+        return [
+            {"lookup": name, "key": asked.key, **self.lake.directory.versions(name, asked).told()}
+            for name, asked in self.plan.naming.lookups.items()
+        ]
+
+    def row_of(self, name: str, key: Sequence[str]) -> list[dict[str, Any]]:
+        """All versions of a row: since when, and its columns, null where it was gone. Raises ConfigError."""
+        return self.lake.directory.versions(name, self._lookup(name)).of(key)
+
+    def _lookup(self, name: str) -> Lookup:
+        known = self.plan.naming.lookups
+        if name not in known:
+            raise ConfigError(f"no lookup '{name}'", hint=suggest(name, known) if known else f"write [lookups.{name}]")
+        return known[name]
 
     def sql(self, statement: str, most_rows: int = 10_000) -> pa.Table:
         """Rows of one read-only statement over `events`, `refused` and `identities`."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trackway.errors import ConfigError, TrackwayError
-from trackway.terminal import cohorts, contracts, replaying, sources
+from trackway.terminal import cohorts, contracts, lookups, replaying, sources
 
 if TYPE_CHECKING:
     from trackway.app import Workspace
@@ -26,6 +26,7 @@ app = typer.Typer(
 )  # fmt: skip
 
 app.add_typer(cohorts.app, name="cohort")
+app.add_typer(lookups.app, name="lookup")
 app.add_typer(sources.app, name="sources")
 app.add_typer(contracts.app, name="contracts")
 

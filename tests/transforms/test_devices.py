@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from applying import Runner, prepared
 from trackway.errors import ConfigError
+from trackway.plan.component import Place
 from trackway.plan.config import component
 
 NOON = datetime(2026, 9, 20, 12, tzinfo=UTC)
@@ -90,7 +91,7 @@ def test_an_address_is_located_by_the_file(run, tmp_path):
 def test_a_database_that_is_missing_or_broken_is_an_error_of_the_file(tmp_path):
     (tmp_path / "broken.mmdb").write_bytes(b"no database")
     for name in ("nowhere.mmdb", "broken.mmdb"):
-        made = component("transforms", {"type": "locate_ip", "database": name}, "t").settle(tmp_path, {})
+        made = component("transforms", {"type": "locate_ip", "database": name}, "t").settle(Place(tmp_path, tmp_path))
         with pytest.raises(ConfigError, match="cannot read") as told:
             made.ready()
         assert told.value.path == "database"

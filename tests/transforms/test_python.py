@@ -10,6 +10,7 @@ import pytest
 
 from trackway.errors import ConfigError
 from trackway.flow import guest
+from trackway.plan.component import Place
 from trackway.plan.config import component
 
 CODE = """
@@ -125,5 +126,5 @@ def test_a_file_that_is_missing_or_lacks_the_function_is_an_error(options, tmp_p
     with pytest.raises(ConfigError, match="no 'triple' in"):
         component("transforms", {**options, "function": "triple"}, "t").ready()
     with pytest.raises(ConfigError, match="cannot read") as told:
-        component("transforms", {**options, "file": "nowhere.py"}, "t").settle(tmp_path, {}).ready()
+        component("transforms", {**options, "file": "nowhere.py"}, "t").settle(Place(tmp_path, tmp_path)).ready()
     assert told.value.path == "file"

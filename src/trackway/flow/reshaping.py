@@ -7,7 +7,7 @@ same ids; each of the others is counted as `made`, since nobody sent it (decisio
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +33,7 @@ class Turned:
     """By the row it had before."""
     made: int
     """How many events there are that nobody sent."""
+    drift: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 def turn(reshape: Reshape, table: pa.Table, placed: Marks, chosen: NDArray[np.bool_]) -> Turned:
@@ -44,7 +45,7 @@ def turn(reshape: Reshape, table: pa.Table, placed: Marks, chosen: NDArray[np.bo
     everyone = len(given) == table.num_rows
     done = reshape(columns if everyone else columns.take(pa.array(given)))
     if everyone and done.rows is None and not done.refused:
-        return Turned(_framed(table, done.events), placed, {}, 0)
+        return Turned(_framed(table, done.events), placed, {}, 0, done.drift)
     events, rows, refused = _balanced(done, len(given))
     rest = np.flatnonzero(~chosen)
     places = np.concatenate([rest, given[rows]])
@@ -55,6 +56,7 @@ def turn(reshape: Reshape, table: pa.Table, placed: Marks, chosen: NDArray[np.bo
     return Turned(
         _framed(table.select(list(FRAME)).take(pa.array(places)), _named(events, part)), placed.take(places),
         {int(given[row]): why for row, why in refused.items()}, int((part > 0).sum()),
+        done.drift,
     )  # fmt: skip
 
 

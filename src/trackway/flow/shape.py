@@ -151,6 +151,7 @@ class Shaper:
 
     def _turn(self, here: Passing, name: str, turned: Turned) -> None:
         """Count what was made and refused on the way through a reshaping, and go on behind it."""
+        here.drift.update(turned.drift)
         if turned.made:
             here.counts[Way("made", name, "")] += turned.made
         if turned.refused:

@@ -28,6 +28,7 @@ from trackway.model.contracts.version import Version
 from trackway.model.event import Block, Reason
 from trackway.model.schema import Kind, Schema
 from trackway.model.time import Duration
+from trackway.plan.lookup import Lookup
 
 if TYPE_CHECKING:
     pass
@@ -329,6 +330,8 @@ class Reshaped:
     is still one."""
     refused: Mapping[int, tuple[Reason, str]] = field(default_factory=dict)
     """Why the given event of a row goes no further."""
+    drift: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """(column, what) -> values that are not as expected; they move no event."""
 
 
 class Reshape(ABC):
@@ -354,6 +357,18 @@ class Reshape(ABC):
         return
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The workspace that a transform is in."""
+
+    root: Path
+    """The folder of trackway.toml."""
+    data: Path
+    """The folder of journal and lake."""
+    contracts: Mapping[str, Contract] = field(default_factory=dict)
+    lookups: Mapping[str, Lookup] = field(default_factory=dict)
+
+
 class Transform(Component):
     """From relation to relation; marks what it drops or refuses instead of removing it."""
 
@@ -369,7 +384,7 @@ class Transform(Component):
         """
         return Rewrite()
 
-    def settle(self, root: Path, contracts: Mapping[str, Contract]) -> Self:
+    def settle(self, place: Place) -> Self:
         """The same in its workspace: with paths from its root, and columns as contracts tell them.
 
         Raises ConfigError, whose `path` is the option at fault, for what cannot be there.

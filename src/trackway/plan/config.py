@@ -18,7 +18,8 @@ from trackway.model.secret import Secret
 from trackway.model.size import Size
 from trackway.model.time import Duration
 from trackway.plan import registry
-from trackway.plan.component import Component, Contract, Source, Transform
+from trackway.plan.component import Component, Contract, Place, Source, Transform
+from trackway.plan.lookup import Lookup
 from trackway.plan.naming import Annotation, Cohort, Expression, Flow, Naming, Session
 from trackway.plan.query import Query
 
@@ -85,7 +86,8 @@ class Plan:
 
 
 NAMES: dict[str, type[BaseModel]] = {
-    "expressions": Expression, "sessions": Session, "flows": Flow, "cohorts": Cohort, "annotations": Annotation,
+    "lookups": Lookup, "expressions": Expression, "sessions": Session, "flows": Flow, "cohorts": Cohort,
+    "annotations": Annotation,
 }  # fmt: skip
 TABLES = ("project", "sources", "transforms", "contracts", *NAMES, "queries", "tests")
 
@@ -122,9 +124,9 @@ def check(raw: dict[str, Any], root: Path) -> Plan:
     project = _model(Project, raw.get("project", {}), "project", errors) or Project()
     _check_names(made, errors)
     naming = _naming(raw, root, errors)
+    place = Place(root, (root / cast("Project", project).data).resolve(), made["contracts"], naming.lookups)
     for name, transform in made["transforms"].items():
-        settle = partial(transform.settle, root, made["contracts"])
-        made["transforms"][name] = _told(settle, f"transforms.{name}", errors)
+        made["transforms"][name] = _told(partial(transform.settle, place), f"transforms.{name}", errors)
     _none_of(errors)
     return Plan(root=root, project=cast("Project", project), naming=naming, tests=raw.get("tests", []), **made)
 
@@ -145,14 +147,16 @@ def _none_of(errors: list[ConfigError]) -> None:
 
 def _naming(raw: dict[str, Any], root: Path, errors: list[ConfigError]) -> Naming:
     """The names of the file for what events do not say themselves."""
-    made: dict[str, dict[str, Any]] = {kind: {} for kind in NAMES}
-    for kind, cls in NAMES.items():
-        for name, table in _tables(raw, kind, errors):
-            if (one := _model(cls, table, f"{kind}.{name}", errors)) is not None:
-                made[kind][name] = one
+    made = {kind: _models(cls, raw, kind, errors) for kind, cls in NAMES.items()}
     naming = Naming(**made, root=root)
     errors.extend(ConfigError(message, path=path, hint=hint) for path, message, hint in naming.wrong())
     return naming
+
+
+def _models(cls: type[BaseModel], raw: dict[str, Any], kind: str, errors: list[ConfigError]) -> dict[str, Any]:
+    """The tables of one kind, by their names."""
+    made = {name: _model(cls, table, f"{kind}.{name}", errors) for name, table in _tables(raw, kind, errors)}
+    return {name: one for name, one in made.items() if one is not None}
 
 
 def _tables(raw: dict[str, Any], kind: str, errors: list[ConfigError]) -> list[tuple[str, dict[str, Any]]]:

@@ -22,6 +22,7 @@ from trackway.model.moment import Moment
 from trackway.model.pattern import Pattern
 from trackway.model.schema import ENVELOPE
 from trackway.model.time import Duration
+from trackway.plan.lookup import KNOWN, Lookup
 
 COHORT = "cohort."
 """What the column of a cohort begins with."""
@@ -187,13 +188,14 @@ class Annotation(_Named):
 
 @dataclass(frozen=True)
 class Naming:
-    """All names a question may use besides columns, and what happened when."""
+    """All names a question may use besides columns, what is known beside the events, and what happened when."""
 
     expressions: Mapping[str, Expression] = field(default_factory=dict)
     sessions: Mapping[str, Session] = field(default_factory=dict)
     flows: Mapping[str, Flow] = field(default_factory=dict)
     cohorts: Mapping[str, Cohort] = field(default_factory=dict)
     annotations: Mapping[str, Annotation] = field(default_factory=dict)
+    lookups: Mapping[str, Lookup] = field(default_factory=dict)
     root: Path | None = None
     """Where the files of cohorts are."""
 
@@ -226,20 +228,24 @@ class Naming:
         found = []
         tables: dict[str, Mapping[str, Any]] = {
             "expressions": self.expressions, "sessions": self.sessions, "flows": self.flows, "cohorts": self.cohorts,
+            "lookups": self.lookups,
         }  # fmt: skip
         for table, names in tables.items():
             for name in names:
                 problem = _problem(name, dotted=table == "expressions")
                 if problem:
                     found.append((f"{table}.{name}", *problem))
-        for table, name in [("sessions", name) for name in self.sessions] + [("flows", name) for name in self.flows]:
-            taken = [part for part in PARTS if f"{name}.{part}" in self.expressions]
+        for table, name in [(kind, name) for kind in ("sessions", "flows", "lookups") for name in tables[kind]]:
+            parts = [KNOWN] if table == "lookups" else PARTS
             found += [(f"expressions.{name}.{part}", f"this is a column of the {table[:-1]}", "choose another name")
-                      for part in taken]  # fmt: skip
+                      for part in parts if f"{name}.{part}" in self.expressions]  # fmt: skip
             if name == COHORT[:-1]:
                 found.append((f"{table}.{name}", "'cohort.' begins the columns of cohorts", "choose another name"))
-        both = [name for name in self.flows if name in self.sessions]
-        return found + [(f"flows.{name}", "there are sessions of this name", "choose another name") for name in both]
+        pairs = [("flows", "sessions"), ("lookups", "sessions"), ("lookups", "flows")]
+        return found + [
+            (f"{table}.{name}", f"there are {other} of this name", "choose another name")
+            for table, other in pairs for name in tables[table] if name in tables[other]
+        ]  # fmt: skip
 
 
 def _field(name: str) -> str:

@@ -22,6 +22,7 @@ from trackway.model.schema import ENVELOPE, Schema, kind_of
 from trackway.store import views
 from trackway.store.compaction import compact
 from trackway.store.delta import Commit, Table
+from trackway.store.directory import Directory
 from trackway.store.identity import FACTS, resolve
 from trackway.store.keys import order
 from trackway.store.replays import Replays, before
@@ -55,9 +56,11 @@ class Lake:
             "refused": Table(folder / "refused"),
             "identities": Table(folder / "identities"),
             "cohorts": Table(folder / "cohorts"),
+            "lookups": Table(folder / "lookups"),
         }
         self._events = self.tables["events"]
         self.replays = Replays(folder / "replays", self.tables)
+        self.directory = Directory(self)
         self._resolved: tuple[int, pa.Table, pa.Table] | None = None
 
     # ── what is there ───────────────────────────────────────────────────────────────────────────────

@@ -18,9 +18,7 @@ they did not fit their column, are left out too. The original bytes in the journ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Self
 
 from pydantic import Field, field_validator, model_validator
@@ -28,7 +26,7 @@ from pydantic import Field, field_validator, model_validator
 from trackway.flow.fuse import without
 from trackway.flow.tags import tagged
 from trackway.model.schema import Schema
-from trackway.plan.component import Contract, Rewrite, Transform
+from trackway.plan.component import Place, Rewrite, Transform
 
 IDS = ("event_id", "user_id", "anonymous_id")
 
@@ -56,9 +54,9 @@ class DropColumns(Transform):
             raise ValueError("needs columns or tags")
         return self
 
-    def settle(self, root: Path, contracts: Mapping[str, Contract]) -> Self:  # noqa: ARG002
+    def settle(self, place: Place) -> Self:
         """With the columns that contracts tag, and those below them."""
-        found = tagged(self.tags, contracts)
+        found = tagged(self.tags, place.contracts)
         return self.model_copy(update={"columns": [*self.columns, *found, *(f"{name}.*" for name in found)]})
 
     def rewrite(self, schema: Schema) -> Rewrite:

@@ -32,9 +32,8 @@ import hashlib
 import hmac
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -45,7 +44,7 @@ from trackway.flow.fuse import without
 from trackway.flow.tags import below, tagged
 from trackway.model.schema import Schema
 from trackway.model.secret import Secret
-from trackway.plan.component import Contract, Rewrite, Transform
+from trackway.plan.component import Place, Rewrite, Transform
 
 How = Literal["hash", "mask", "truncate_ip"]
 
@@ -70,9 +69,9 @@ class Hide(Transform):
             raise ValueError("only how = 'hash' has a key")
         return self
 
-    def settle(self, root: Path, contracts: Mapping[str, Contract]) -> Self:  # noqa: ARG002
+    def settle(self, place: Place) -> Self:
         """With the columns that contracts tag."""
-        return self.model_copy(update={"columns": [*self.columns, *tagged(self.tags, contracts)]})
+        return self.model_copy(update={"columns": [*self.columns, *tagged(self.tags, place.contracts)]})
 
     def rewrite(self, schema: Schema) -> Rewrite:
         """The columns that exist, as texts."""

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, Self
 
 import orjson
@@ -28,7 +27,7 @@ from trackway.flow.expressions import target, text
 from trackway.flow.functions import each
 from trackway.model.condition import literal
 from trackway.model.schema import Kind, Schema
-from trackway.plan.component import Contract, Rewrite, Transform
+from trackway.plan.component import Place, Rewrite, Transform
 
 Part = Literal[
     "country", "country_name", "continent", "region", "region_name", "city", "postal_code", "latitude", "longitude",
@@ -58,9 +57,9 @@ class LocateIp(Transform):
     parts: list[Part] = Field(default=["country", "region", "city"], min_length=1)
     """What to say of it."""
 
-    def settle(self, root: Path, contracts: Mapping[str, Contract]) -> Self:  # noqa: ARG002
+    def settle(self, place: Place) -> Self:
         """With the path of the file."""
-        return self.model_copy(update={"database": str(root / self.database)})
+        return self.model_copy(update={"database": str(place.root / self.database)})
 
     def ready(self) -> None:
         """Raises ConfigError when there is no such file, or it is of another format, and MissingDriver."""

@@ -25,7 +25,6 @@ Linux neither memory nor the network is limited.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -40,7 +39,7 @@ from trackway.model.event import Reason
 from trackway.model.schema import ARROW, Kind
 from trackway.model.size import Size
 from trackway.model.time import MICROS, Duration
-from trackway.plan.component import Contract, Reshape, Reshaped, Transform
+from trackway.plan.component import Place, Reshape, Reshaped, Transform
 
 MOST_TRIES = 200
 """How often a function is called for one batch to find the events at fault."""
@@ -64,9 +63,9 @@ class Python(Transform):
     network: bool = False
     """Whether it may reach the network."""
 
-    def settle(self, root: Path, contracts: Mapping[str, Contract]) -> Self:  # noqa: ARG002
+    def settle(self, place: Place) -> Self:
         """With the path of the file."""
-        return self.model_copy(update={"file": str((root / self.file).resolve())})
+        return self.model_copy(update={"file": str((place.root / self.file).resolve())})
 
     def ready(self) -> None:
         """Raises ConfigError when the file is missing or has no such function."""

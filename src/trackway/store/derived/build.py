@@ -34,9 +34,10 @@ from trackway.store.derived.coding import (
     given,
     over_shards,
 )
+from trackway.store.derived.looked import Lookups
 from trackway.store.derived.measuring import measure
 from trackway.store.derived.values import Values
-from trackway.store.derived.virtual import Listed, Matched, Metric, Number, Position, Steps, Value, Virtual
+from trackway.store.derived.virtual import Listed, Looked, Matched, Metric, Number, Position, Steps, Value, Virtual
 
 MOST_BYTES = 1 << 30
 """Bytes of derived columns a view keeps, the latest used."""
@@ -116,6 +117,7 @@ class _Work:
         kinds: dict[type[Virtual], Callable[[Any], Built | None]] = {
             Value: Values(self.view, self.found, self.zone).make, Metric: self._measured, Number: self._numbered,
             Matched: self._matched, Position: self._positions, Steps: self._took, Listed: self._listed,
+            Looked: Lookups(self.view).make,
         }  # fmt: skip
         return kinds[type(one)](one)
 

@@ -19,7 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trackway.errors import QuestionError
+from trackway.plan.lookup import Lookup
 from trackway.plan.naming import Cohort
+from trackway.store.standing import Versions
 
 if TYPE_CHECKING:
     from trackway.store.lake import Lake
@@ -43,6 +45,10 @@ class Membership:
     @cached_property
     def _lists(self) -> dict[str, pa.StringArray]:
         return lists(self.lake)
+
+    def versions(self, name: str, asked: Lookup) -> Versions:
+        """The rows of a lookup. Raises ConfigError."""
+        return self.lake.directory.versions(name, asked, self.version)
 
     def actors(self, name: str, cohort: Cohort | None) -> pa.StringArray:
         """Distinct actors of a list, sorted: an id of a merged identity means its actor. Raises QuestionError."""

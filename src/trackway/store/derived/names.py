@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import pyarrow as pa
 import sqlglot
@@ -21,12 +21,14 @@ from trackway.model.measure import Measure
 from trackway.model.moment import micros
 from trackway.model.schema import ENVELOPE, Kind, Schema
 from trackway.model.time import iso
+from trackway.plan.lookup import Lookup
 from trackway.plan.naming import COHORT, PARTS, Cohort, Expression, Flow, Naming, Session
 from trackway.store.derived.kinds import kind_of_sql
 from trackway.store.derived.virtual import (
     ACTOR,
     EVENT,
     Listed,
+    Looked,
     Matched,
     Metric,
     Number,
@@ -36,9 +38,15 @@ from trackway.store.derived.virtual import (
     Value,
     Virtual,
 )
+from trackway.store.standing import Versions
 
+KEYS = ("string", "integer", "number")
+"""Kinds of columns that a lookup can be asked by."""
 OF_TIME = {"min": "first_time", "first": "first_time", "max": "last_time", "last": "last_time", "count": "count"}
 """Measures of the column `time`, which has no dictionary, as measures of events."""
+
+
+Made = TypeVar("Made")
 
 
 class Lists(Protocol):
@@ -50,6 +58,10 @@ class Lists(Protocol):
 
     def actors(self, name: str, cohort: Cohort | None) -> pa.StringArray:
         """Distinct actors of a list, identities resolved."""
+        ...
+
+    def versions(self, name: str, asked: Lookup) -> Versions:
+        """The rows of a lookup."""
         ...
 
 
@@ -74,11 +86,20 @@ class Names:
         """Whether a question may write this name. Uploaded cohorts are looked up only for what looks like one."""
         if name in self._written:
             return True
-        return isinstance(name, str) and name.startswith(COHORT) and name[len(COHORT) :] in self.lists.uploaded()
+        if not isinstance(name, str):
+            return False
+        table, _, column = name.partition(".")
+        if table in self.naming.lookups:
+            return column in self._versions(table).schema
+        return name.startswith(COHORT) and name[len(COHORT) :] in self.lists.uploaded()
 
     def all(self) -> set[str]:
         """Every name a question may write."""
-        return {*self._written, *(COHORT + name for name in self.lists.uploaded())}
+        looked = {f"{name}.{column}" for name in self.naming.lookups for column in self._versions(name).schema}
+        return {*self._written, *looked, *(COHORT + name for name in self.lists.uploaded())}
+
+    def _versions(self, name: str) -> Versions:
+        return _placed(f"lookups.{name}", lambda: self.lists.versions(name, self.naming.lookups[name]))
 
     def get(self, name: str) -> Virtual:
         """What a name means. Raises ConditionError or QuestionError with the path of what is wrong."""
@@ -127,6 +148,9 @@ class Names:
         if name.startswith(COHORT):
             cohort = name.removeprefix(COHORT)
             return _placed(f"cohorts.{cohort}", lambda: self._cohort(name, cohort))
+        whole, _, part = name.partition(".")
+        if whole in naming.lookups:
+            return _placed(f"lookups.{whole}", lambda: self._looked(name, whole, part))
         whole, _, part = name.rpartition(".")
         table = "flows" if whole in naming.flows else "sessions"
         return _placed(f"{table}.{whole}", lambda: self._part(whole, part))
@@ -245,6 +269,24 @@ class Names:
         scope = f"flow {name.rpartition('.')[0]}"
         return Matched(name, "integer", scope, reads, key, asked.pattern, letters, where, timeout, longest)
 
+    # ── lookups ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _looked(self, name: str, whole: str, column: str) -> Looked:
+        asked, found = self.naming.lookups[whole], self._versions(whole)
+        keys = tuple(self.schema.resolve(each) for each in asked.by())
+        kinds = tuple(self.schema[key] for key in keys)
+        for key, kind in zip(keys, kinds, strict=True):
+            if kind not in KEYS:
+                hint = f"keys are of kind {', '.join(KEYS)}"
+                raise QuestionError(f"'{key}' is {kind}, and no key of a lookup", path="on", hint=hint)
+        latest = asked.as_of == "latest"
+        reads = keys if latest else (*keys, "time")
+        key, kinds = (
+            self._key("looked", found.mark, column, latest, reads=keys),
+            tuple(self.schema[each] for each in keys),
+        )
+        return Looked(name, found.schema[column], EVENT, reads, key, keys, kinds, found, column, latest)
+
     # ── cohorts ─────────────────────────────────────────────────────────────────────────────────────
 
     def _cohort(self, name: str, bare: str) -> Virtual:
@@ -347,7 +389,7 @@ class _Wider(Schema):
             raise ConditionError(f"unknown column '{name}'", hint=suggest(name, self)) from None
 
 
-def _placed(path: str, make: Callable[[], Virtual]) -> Virtual:
+def _placed(path: str, make: Callable[[], Made]) -> Made:
     """What `make` gives; an error is told with the path of the table it is in."""
     try:
         return make()

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 from sqlglot import exp
 
 from trackway.model.condition import quoted
 from trackway.model.schema import Schema
+from trackway.plan.lookup import KNOWN
 from trackway.store.columns.spans import kept_sql, matches_sql
 from trackway.store.derived.kinds import typed
-from trackway.store.derived.virtual import Listed, Matched, Metric, Number, Position, Range, Steps, Value, Virtual
+from trackway.store.derived.virtual import (
+    Listed,
+    Looked,
+    Matched,
+    Metric,
+    Number,
+    Position,
+    Range,
+    Steps,
+    Value,
+    Virtual,
+)
+from trackway.store.directory import text_sql
+from trackway.store.lookups import key_sql
 
 ORDER = "order by time, tie"
 
@@ -25,32 +41,55 @@ def attach(connection: duckdb.DuckDBPyConnection, closure: Iterable[Virtual], sc
     for place, one in enumerate(closure, start=1):
         rest = f"* exclude ({quoted(one.name)})" if one.name in present else "*"
         if isinstance(one, Listed):
-            connection.register(f"listed {place}", pa.table({"id": one.ids}))
+            connection.register(f"beside {one.name}", pa.table({"id": one.ids}))
+        if isinstance(one, Looked):
+            connection.register(f"beside {one.name}", _versions(one))
         if isinstance(one, Matched):
-            connection.execute(f'create table "matched {place}" as {_matches(one, before)}')
-        connection.execute(f'create view "events {place}" as {_layer(one, before, rest, place)}')
+            connection.execute(f"create table {_beside(one)} as {_matches(one, before)}")
+        layer = LAYERS[type(one)](one, before, rest, quoted(one.name))
+        connection.execute(f'create view "events {place}" as {layer}')
         present.add(one.name)
         before = f'"events {place}"'
     connection.execute(f"create view events as select * from {before}")
 
 
-def _layer(one: Virtual, before: str, rest: str, place: int) -> str:
-    """A SELECT of everything in `before` and the new column."""
-    name = quoted(one.name)
-    if isinstance(one, Value):
-        return f"select {rest}, {typed(one.tree.sql(dialect='duckdb'), one.kind)} as {name} from {before}"
-    if isinstance(one, Metric):
-        return _metric(one, before, rest, name)
-    if isinstance(one, Number):
-        return _number(one, before, rest, name)
-    if isinstance(one, Matched):
-        return _matched(one, before, rest, name, place)
-    if isinstance(one, Position):
-        number = quoted(one.number)
-        ranked = f"row_number() over (partition by actor, {number} {ORDER})"
-        return f"select {rest}, case when {number} is not null then {ranked} end as {name} from {before}"
-    members = _sequence(one, before) if isinstance(one, Steps) else f'select id from "listed {place}"'
+def _beside(one: Virtual) -> str:
+    """The table that a column needs beside the events."""
+    return quoted(f"beside {one.name}")
+
+
+# ── a SELECT of everything in `before` and the new column ───────────────────────────────────────────
+
+
+def _value(one: Value, before: str, rest: str, name: str) -> str:
+    return f"select {rest}, {typed(one.tree.sql(dialect='duckdb'), one.kind)} as {name} from {before}"
+
+
+def _member(one: Steps | Listed, before: str, rest: str, name: str) -> str:
+    members = _sequence(one, before) if isinstance(one, Steps) else f"select id from {_beside(one)}"
     return f"select {rest}, coalesce(actor in ({members}), false) as {name} from {before}"
+
+
+def _versions(one: Looked) -> pa.Table:
+    """The versions of a lookup, each with its key and until when it holds."""
+    found = one.versions
+    size = np.diff(found.first)
+    last = np.zeros(len(found.since), np.bool_)
+    last[found.first[1:][size > 0] - 1] = True
+    until = pa.array(np.append(found.since[1:], 0)[: len(found.since)], mask=last)
+    keys = found.names.take(pa.array(np.repeat(np.arange(len(size)), size)))
+    rows = pa.table({"k": keys, "since": found.since, "until": until, "v": found.column(one.column)})
+    return rows.filter(pa.array(last)) if one.latest else rows
+
+
+def _looked(one: Looked, before: str, rest: str, name: str) -> str:
+    """The version whose key an event has, and which held when it happened."""
+    key = key_sql([text_sql(each, kind, "e.") for each, kind in zip(one.keys, one.kinds, strict=True)])
+    held = "true" if one.latest else "l.since <= epoch_us(e.time) and coalesce(l.until > epoch_us(e.time), true)"
+    shown = "coalesce(l.v, false)" if one.column == KNOWN else "l.v"
+    columns = rest.replace("*", "e.*", 1)
+    return f"""select {columns}, {typed(shown, one.kind)} as {name} from {before} e
+left join {_beside(one)} l on l.k = {key} and {held}"""
 
 
 def _metric(one: Metric, before: str, rest: str, name: str) -> str:
@@ -110,12 +149,18 @@ select a.actor.id as whose, a.nth as low, b.nth as high,
 from matched m join k a on a.actor = m.actor and a.i = m.s join k b on b.actor = m.actor and b.i = m.e - 1"""
 
 
-def _matched(one: Matched, before: str, rest: str, name: str, place: int) -> str:
+def _matched(one: Matched, before: str, rest: str, name: str) -> str:
     """The match whose ends an event is between."""
     inside = _true(one.where)
     return f"""select p.* exclude ("# in", "# n"), m.number as {name} from (select {rest}, {inside} as "# in",
     row_number() over (partition by actor, {inside} {ORDER}) - 1 as "# n" from {before}) p
-left join "matched {place}" m on m.whose = p.actor and p."# in" and p."# n" between m.low and m.high"""
+left join {_beside(one)} m on m.whose = p.actor and p."# in" and p."# n" between m.low and m.high"""
+
+
+def _position(one: Position, before: str, rest: str, name: str) -> str:
+    number = quoted(one.number)
+    ranked = f"row_number() over (partition by actor, {number} {ORDER})"
+    return f"select {rest}, case when {number} is not null then {ranked} end as {name} from {before}"
 
 
 def _sequence(one: Steps, before: str) -> str:
@@ -147,3 +192,9 @@ def _inside(within: Range) -> str:
     after = "true" if within.start is None else f"epoch_us(time) >= {within.start}"
     before = "true" if within.end is None else f"epoch_us(time) < {within.end}"
     return f"({after} and {before})"
+
+
+LAYERS: dict[type[Virtual], Callable[[Any, str, str, str], str]] = {
+    Value: _value, Metric: _metric, Number: _number, Matched: _matched, Position: _position, Looked: _looked,
+    Steps: _member, Listed: _member,
+}  # fmt: skip

@@ -1,8 +1,8 @@
 """What a derived column is, checked against the columns there are: the one description both engines follow.
 
-Everything that can be named comes down to seven kinds: a value of other columns, a measure of the events of an
+Everything that can be named comes down to eight kinds: a value of other columns, a measure of the events of an
 actor or session, the number of a session, that of a match of a pattern (a flow; whatever is said of sessions holds for
-these), the position in it, a sequence of steps, and a list of actors.
+these), the position in it, a sequence of steps, a list of actors, and what a lookup says.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sqlglot import exp
 
 from trackway.model.pattern import Pattern
 from trackway.model.schema import Kind
+from trackway.store.standing import Versions
 
 EVENT, ACTOR = "event", "actor"
 """Scopes: what a column is a property of. A session's scope is `session NAME`, that of a flow `flow NAME`."""
@@ -107,6 +108,20 @@ class Steps(Virtual):
     within: int | None
     """Microseconds."""
     range: Range
+
+
+@dataclass(frozen=True, eq=False)
+class Looked(Virtual):
+    """A column of the row of a lookup that an event finds by its key."""
+
+    keys: tuple[str, ...]
+    """The columns of events that hold the key."""
+    kinds: tuple[Kind, ...]
+    """What kinds they are of."""
+    versions: Versions
+    column: str
+    latest: bool
+    """Whether the latest version is found, whenever the event happened."""
 
 
 @dataclass(frozen=True, eq=False)
