@@ -21,9 +21,9 @@ class Admitted(Caller, ABC):
     def admit(self) -> str:
         """A new token, asked for by `plainly`. Raises Busy, SourceError."""
 
-    def plainly(self, method: str, path: str, **told: Any) -> Answer:
-        """An answer for which no token is needed. Raises as `ask`."""
-        return super().ask(method, path, **told)
+    def plainly(self, method: str, path: str, *, most: int = LARGEST, **told: Any) -> Answer:
+        """An answer as it is without a token of ours. Raises as `ask`; 401 is a token that is not good any more."""
+        return super().ask(method, path, most=most, **told)
 
     def ask(self, method: str, path: str, *, most: int = LARGEST, **told: Any) -> Answer:
         """The whole answer, with a token that is good. Raises Busy, Refused, TooLarge."""
@@ -32,7 +32,7 @@ class Admitted(Caller, ABC):
             self._token = self.admit()
         headers = {**told.pop("headers", {}), "Authorization": f"Bearer {self._token}"}
         try:
-            return super().ask(method, path, most=most, headers=headers, **told)
+            return self.plainly(method, path, most=most, headers=headers, **told)
         except Refused as error:
             if error.answer.status != 401:
                 raise

@@ -94,6 +94,11 @@ class Export(Puller):
         """A record that is refused."""
         return Message(place.stream, place.at, json.dumps(record).encode(), place.millis, wrong=wrong)
 
+    def ragged(self, stream: str, row: str) -> Message:
+        """A row of a CSV that is refused, known by what it holds."""
+        mark = blake2b(row.encode("utf-8", "replace"), digest_size=16).hexdigest()
+        return self.unreadable(Place(stream, mark), {"row": row}, "a row with more or fewer fields than its header")
+
 
 class Place:
     """Where a record stands at its origin."""

@@ -29,7 +29,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from hashlib import blake2b
 from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -270,7 +269,7 @@ class Reader(SlicedVisit):
             there = len(records) + len(odd)
             self.patience.bear(Busy(f"Salesforce gives {there:,} of the {stated:,} rows of a page"))
             return None
-        return [*map(self._message, records), *map(self._refused, odd)]
+        return [*map(self._message, records), *(self.source.ragged(self.source.object, row) for row in odd)]
 
     def _asked(self, path: str, **told: Any) -> Answer | None:
         """What is told of a job; None, and patience, when it cannot be told now. Raises Busy for a job that is gone."""
@@ -300,11 +299,6 @@ class Reader(SlicedVisit):
         micros = moment(time)
         place = Place(self.source.object, f"{key}@{time}", 0 if micros is None else micros // 1000, time)
         return self.source.message(self.name, place, record, f"{key}@{time}", actor="Id")
-
-    def _refused(self, row: str) -> Message:
-        mark = blake2b(row.encode("utf-8", "replace"), digest_size=16).hexdigest()
-        place = Place(self.source.object, mark)
-        return self.source.unreadable(place, {"row": row}, "a row with more or fewer fields than its header")
 
 
 def said(error: Refused) -> str:
