@@ -23,7 +23,7 @@ TYPES = {
 }  # fmt: skip
 SOQL = re.compile(
     r"SELECT (?P<fields>.+?) FROM (?P<object>\w+)( WHERE (?P<where>.+?))?"
-    r"( ORDER BY (?P<order>\w+) ASC NULLS LAST LIMIT 1)?"
+    r"( ORDER BY (?P<order>\w+) ASC NULLS LAST)?(?P<one> LIMIT 1)?"
 )
 TERM = re.compile(r"\(?(\w+) (>=|<|=) ('[^']*'|\S+?)\)?")
 
@@ -37,6 +37,8 @@ class Salesforce(Desk):
         self.jobs: dict[str, dict[str, Any]] = {}
         self.numbers = count(1)
         self.token, self.uses = "", 0
+        self.queries: list[tuple[str, float]] = []
+        """Of jobs, and when they were made."""
 
     def put(self, key: str, time: float, **fields: Any) -> None:
         """A row as it is from now on."""
@@ -100,8 +102,8 @@ class Salesforce(Desk):
             rows = [row for row in rows if (row[name] >= value if how == ">=" else
                     row[name] < value if how == "<" else row[name] == value)]  # fmt: skip
         if asked["order"]:
-            rows = sorted(rows, key=lambda row: row[asked["order"]])[:1]
-        return fields, rows
+            rows = sorted(rows, key=lambda row: row[asked["order"]])
+        return fields, rows[:1] if asked["one"] else rows
 
     def short(self, soql: str, *, deleted: bool) -> Said:
         found = self.found(soql, deleted=deleted)
@@ -114,6 +116,7 @@ class Salesforce(Desk):
     def created(self, told: dict[str, Any]) -> Said:
         if set(told) - {"operation", "query", "contentType", "columnDelimiter", "lineEnding"}:
             return self.wrong(400, "JSON_PARSER_ERROR", "Unrecognized field")
+        self.queries.append((told["query"], self.now()))
         found = self.found(told["query"], deleted=told["operation"] == "queryAll")
         if isinstance(found, str):
             return self.wrong(400, "API_ERROR", found)

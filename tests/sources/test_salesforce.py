@@ -6,6 +6,7 @@ is driven against it too.
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -16,6 +17,7 @@ from pulling import Puller, exactly_once_through_kills, fetch, records, sessions
 from salesforcing import Salesforce
 from trackway.errors import ConfigError, SourceError
 from trackway.model.secret import Secret
+from trackway.model.time import MICROS, instant
 from trackway.plan.config import component
 
 NOW = int(time.time())
@@ -89,6 +91,17 @@ def test_deleted_rows_and_chosen_fields_are_read_when_wanted(desk, reader):
     assert records(found) == 1
     assert b'"IsDeleted":true' in found[0].body
     assert b"Email" not in found[0].body
+
+
+def test_a_second_is_read_when_it_is_over_since_a_row_may_change_again_in_it(desk, reader):
+    session = reader(desk)
+    for n in range(3):
+        desk.put(f"00Q{n}", time.time() - 1)
+        fetch(session)
+        time.sleep(0.1)
+    ends = [(re.findall(r"< (\S+)", query)[-1], made) for query, made in desk.queries]
+    assert ends
+    assert all(instant(end) <= int(made) * MICROS for end, made in ends)
 
 
 def failed(asked, said):
@@ -165,7 +178,7 @@ def test_a_trial_shows_one_row_and_tells_what_is_wrong(desk, rows):
     fill(desk, 3)
     connected, listed, looked = rows(desk).proofs()
     assert connected["text"] == f"Salesforce at {desk.address}, API 62.0"
-    assert listed["text"] == "Lead: 3 rows with 9 fields"
+    assert listed["text"] == "Lead: there are rows, of which 9 fields are read"
     assert looked["columns"]["user_id"] == "00Q0000"
     assert not desk.jobs
     whole = {**options(desk), "client_secret": Secret("s3cret")}

@@ -324,8 +324,8 @@ def at(record: Mapping[str, Any], path: str) -> Any:
     >>> at({"user": {"id": 7}}, "user.id"), at({"user.id": 8}, "user.id"), at({}, "user.id")
     (7, 8, None)
     """
-    if path in record:
-        return record[path]
+    if path in record or "." not in path:
+        return record.get(path)
     for dot in (index for index, letter in enumerate(path) if letter == "."):
         inside = record.get(path[:dot])
         if isinstance(inside, Mapping) and (found := at(inside, path[dot + 1 :])) is not None:

@@ -171,9 +171,8 @@ class Reader(SlicedVisit):
             params["after"] = self._list["after"]
         page = self.caller.ask("GET", self.source.path, params=params).json()
         messages = self._known.new(self._messages(page))
-        following = ((page.get("paging") or {}).get("next") or {}).get("after")
-        if following:
-            self._list["after"] = str(following)
+        if after := following(page):
+            self._list["after"] = after
             cursors = {"list": json.dumps(self._list)}
         else:
             cursors = self.cursors = {"begin": "0", "until": str(self._list["began"])}
@@ -190,7 +189,7 @@ class Reader(SlicedVisit):
                 size, changed, before, {"propertyName": changed, "operator": "GTE", "value": str(begin)}
             )
             yield self._messages(page)
-            if len(page["results"]) < size:
+            if not (page["results"] and following(page)):
                 return
             last = moment(self._stamp(page["results"][-1]))
             if last is None:
@@ -207,7 +206,7 @@ class Reader(SlicedVisit):
             after = {"propertyName": "hs_object_id", "operator": "GT", "value": key}
             page = self._search(size, "hs_object_id", then, after)
             yield self._messages(page)
-            if len(page["results"]) < size:
+            if not (page["results"] and following(page)):
                 return
             key = str(page["results"][-1]["id"])
 
@@ -244,6 +243,11 @@ class Reader(SlicedVisit):
                 if value not in (None, "")}  # fmt: skip
         record = {"id": key, "createdAt": found.get("createdAt"), **held}
         return self.source.message(self.name, place, record, f"{key}@{stamp}", actor="id")
+
+
+def following(page: Mapping[str, Any]) -> str:
+    """Where the next page begins; empty when there is none."""
+    return str(((page.get("paging") or {}).get("next") or {}).get("after", ""))
 
 
 def meant(text: Any, type_: str) -> Any:

@@ -240,6 +240,8 @@ class Reader(SlicedVisit):
     def _file(self, job: str, status: Mapping[str, Any]) -> Generator[Sequence[Message], None, bytes]:
         """The file of an export, part by part, and from the beginning if it is not what Marketo says."""
         size, sum_ = int(status.get("fileSize") or 0), str(status.get("fileChecksum", "")).removeprefix("sha256:")
+        if not size and status.get("numberOfRecords"):
+            raise Busy("Marketo does not say how large the file of an export is")
         if size > LARGEST:
             raise Overfull(f"a second with more than {LARGEST >> 20} MB", hint="name fewer `fields`")
         body = bytearray()

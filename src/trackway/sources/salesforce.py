@@ -27,6 +27,7 @@ reached, Salesforce is left alone and asked again every five minutes.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from typing import Any, Self
@@ -111,13 +112,14 @@ class Salesforce(SlicedExport):
         return Reader(self, name, self.caller(), cursors)
 
     def examine(self) -> Iterator[Finding]:
-        """The organisation, the object, and how many rows we may see."""
+        """The organisation, the object, and whether it has rows for us."""
         with closing(self.caller()) as caller:
             table = Table.ask(caller, self)
             yield Finding("connect", f"Salesforce at {self.address}, API {self.version}")
             where = f" WHERE {self.where}" if self.where else ""
-            told = self.ask(caller, f"SELECT COUNT() FROM {self.object}{where}")
-            yield Finding("list", f"{self.object}: {told['totalSize']:,} rows with {len(table.fields)} fields")
+            told = self.ask(caller, f"SELECT Id FROM {self.object}{where} LIMIT 1")
+            there = "there are rows" if told["records"] else "there is no row yet"
+            yield Finding("list", f"{self.object}: {there}, of which {len(table.fields)} fields are read")
 
     def caller(self) -> Organisation:
         """The organisation. Raises SourceError."""
@@ -214,8 +216,11 @@ class Reader(SlicedVisit):
         return beginning("0s") if micros is None else micros // 1000
 
     def pages(self, begin: int, until: int, most: int) -> Iterator[Sequence[Message]]:
-        """The rows that changed in a slice, once a job has found them."""
-        source = self.source
+        """The rows that changed in a slice, once a job has found them; what may still change in the second that it
+        states is left for the next look."""
+        source, until = self.source, min(until, int(time.time()) * 1000)
+        if until <= begin:
+            return
         table = Table.ask(self.caller, source)
         span = [f"{source.time} >= {iso(begin * 1000)}", f"{source.time} < {iso(until * 1000)}"]
         span += [f"({source.where})"] if source.where else []
@@ -295,10 +300,10 @@ class Reader(SlicedVisit):
             return
 
     def _message(self, record: Mapping[str, Any]) -> Message:
-        key, time = str(record.get("Id", "")), str(record.get(self.source.time, ""))
-        micros = moment(time)
-        place = Place(self.source.object, f"{key}@{time}", 0 if micros is None else micros // 1000, time)
-        return self.source.message(self.name, place, record, f"{key}@{time}", actor="Id")
+        stamp = str(record.get(self.source.time, ""))
+        named, micros = f"{record.get('Id')}@{stamp}", moment(stamp)
+        place = Place(self.source.object, named, 0 if micros is None else micros // 1000, stamp)
+        return self.source.message(self.name, place, record, named, actor="Id")
 
 
 def said(error: Refused) -> str:
