@@ -14,17 +14,21 @@ from desks import busy, cut, served
 from hubspotting import HubSpot
 from pulling import Puller, exactly_once_through_kills, fetch, records, sessions
 from trackway.errors import ConfigError, SourceError
+from trackway.flow.calling import Patience
 from trackway.model.secret import Secret
 from trackway.plan.config import component
-from trackway.sources.hubspot import LIMITS
 
 NOW = int(time.time())
 HOUR = 3600
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch):
+def rests(monkeypatch):
+    """How long the server is left alone, without waiting for it."""
+    noted = []
     monkeypatch.setattr("trackway.sources.hubspot.EVERY", 0.0)
+    monkeypatch.setattr(Patience, "rest", lambda self, seconds: noted.append(seconds))
+    return noted
 
 
 @pytest.fixture
@@ -122,11 +126,18 @@ TEN = {"status": "error", "errorType": "RATE_LIMIT", "policyName": "TEN_SECONDLY
     busy("/contacts", 503), busy("/search", 429, Retry_After="0"), busy("/batch/read", 429, TEN),
     cut("/batch/read", 900), cut("/search", 300), busy("/properties/contacts", 502),
 ])  # fmt: skip
-def test_what_breaks_off_is_fetched_again(desk, reader, fault, start, monkeypatch):
-    monkeypatch.setitem(LIMITS, "TEN_SECONDLY_ROLLING", 0.01)
+def test_what_breaks_off_is_fetched_again(desk, reader, fault, start):
     fill(desk, 250)
     desk.faults.append(fault)
     assert records(fetch(reader(desk, start=start))) == 250
+
+
+@pytest.mark.parametrize(("policy", "seconds"), [("SECONDLY", 1.0), ("TEN_SECONDLY_ROLLING", 10.0), ("DAILY", 300.0)])
+def test_a_limit_is_waited_out_for_as_long_as_it_needs(desk, reader, rests, policy, seconds):
+    fill(desk, 9)
+    desk.faults.append(busy("/contacts", 429, {**TEN, "policyName": policy}))
+    assert records(fetch(reader(desk))) == 9
+    assert rests[0] == seconds
 
 
 def test_no_more_than_five_searches_are_made_in_a_second(monkeypatch, reader):

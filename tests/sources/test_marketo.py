@@ -14,6 +14,7 @@ from desks import Said, busy, cut, served
 from marketing import Marketo, stamp
 from pulling import Puller, fetch, records, sessions
 from trackway.errors import ConfigError, SourceError
+from trackway.flow.calling import Patience
 from trackway.model.secret import Secret
 from trackway.plan.config import component
 
@@ -22,9 +23,13 @@ HOUR, DAY = 3600, 86_400
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    for name, value in (("EVERY", 0.0), ("POLL", 0.01), ("FULL", 0.01), ("SPENT", 0.01), ("PART", 2000)):
+def rests(monkeypatch):
+    """How long the server is left alone, without waiting for it."""
+    noted = []
+    for name, value in (("EVERY", 0.0), ("PART", 2000)):
         monkeypatch.setattr(f"trackway.sources.marketo.{name}", value)
+    monkeypatch.setattr(Patience, "rest", lambda self, seconds: noted.append(seconds))
+    return noted
 
 
 @pytest.fixture
@@ -118,6 +123,17 @@ def test_what_fails_or_breaks_off_is_fetched_again(desk, reader, fault):
     assert records(fetch(reader(desk))) == 300
     assert not desk.faults
     assert sum(asked.path.endswith("/file.json") for asked in desk.asked) > 4
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"), [("Too many jobs in queue", 60.0), ("Export daily quota exceeded", 600.0)]
+)
+def test_a_full_queue_and_a_day_that_is_used_up_are_waited_for(desk, reader, rests, said, seconds):
+    fill(desk, 9)
+    desk.faults.append(told("/enqueue.json", "1029", said))
+    assert records(fetch(reader(desk))) == 9
+    assert rests[0] == seconds
+    assert all(job["status"] == "Completed" for job in desk.jobs.values())
 
 
 def test_a_file_that_breaks_off_goes_on_where_it_was(desk, reader):

@@ -16,6 +16,7 @@ from desks import Said, busy, cut, served
 from pulling import Puller, exactly_once_through_kills, fetch, records, sessions
 from salesforcing import Salesforce
 from trackway.errors import ConfigError, SourceError
+from trackway.flow.calling import Patience
 from trackway.model.secret import Secret
 from trackway.model.time import MICROS, instant
 from trackway.plan.config import component
@@ -25,8 +26,11 @@ HOUR, YEAR = 3600, 365 * 86_400
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    monkeypatch.setattr("trackway.sources.salesforce.POLL", 0.01)
+def rests(monkeypatch):
+    """How long the server is left alone, without waiting for it."""
+    noted = []
+    monkeypatch.setattr(Patience, "rest", lambda self, seconds: noted.append(seconds))
+    return noted
 
 
 @pytest.fixture
@@ -129,13 +133,20 @@ LIMIT = [{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit
     busy("/results", 404, [{"errorCode": "NOT_FOUND", "message": "gone"}]), busy("/results", 403, LIMIT),
     busy("/token", 503), failed, short_of_rows, expired,
 ])  # fmt: skip
-def test_what_breaks_off_is_fetched_again(desk, reader, fault, monkeypatch):
-    monkeypatch.setattr("trackway.sources.salesforce.LIMITED", 0.0)
+def test_what_breaks_off_is_fetched_again(desk, reader, fault):
     fill(desk, 500)
     desk.faults.append(fault)
     assert records(fetch(reader(desk), most=200)) == 500
     assert not desk.faults
     assert all(job["asked"] == 0 for job in desk.jobs.values())  # one of which we were never told
+
+
+@pytest.mark.parametrize("path", ["/jobs/query", "/results"])
+def test_when_a_day_is_used_up_salesforce_is_left_alone_for_minutes(desk, reader, rests, path):
+    fill(desk, 9)
+    desk.faults.append(busy(path, 403, LIMIT))
+    assert records(fetch(reader(desk))) == 9
+    assert rests.count(300.0) == 1
 
 
 def test_a_result_is_paged_and_a_page_that_is_too_large_asked_for_in_parts(desk, reader):
