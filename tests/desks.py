@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -16,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -60,10 +62,11 @@ class Desk(ABC):
         self.skipped = 0.0
         self.lock = threading.RLock()
         self.port = 0
+        self.scheme = "http"
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def now(self) -> float:
         return time.time() + self.skipped
@@ -153,8 +156,14 @@ def window(desk: Desk) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def served(desk: Desk) -> Iterator[Desk]:
+def served(desk: Desk, certificate: tuple[Path, Path] | None = None) -> Iterator[Desk]:
+    """A desk on loopback; over TLS with a certificate and its key."""
     server = Quiet(("127.0.0.1", 0), window(desk))
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        desk.scheme = "https"
     desk.port = server.server_port
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

@@ -93,6 +93,14 @@ def test_a_session_goes_on_after_the_last_slice_that_was_kept(desk, reader):
     assert all(int(one.form["index_earliest"]) > NOW - 2 * HOUR for one in desk.asked)
 
 
+def test_what_came_while_nobody_read_is_read_however_long_ago_it_was_that_reading_began(desk, reader):
+    for hours in (9, 5, 3):
+        desk.put("{}", time=NOW - hours * HOUR)
+    begun = {"begin": str(round((NOW - 8 * HOUR) * 1000)), "until": str(round((NOW - 6 * HOUR) * 1000))}
+    assert records(fetch(reader(desk, begun, start="1h"))) == 2
+    assert records(fetch(reader(desk, {**begun, "until": begun["begin"]}, overlap="5h"))) == 2
+
+
 def without_its_end(asked, said):
     if asked.path.endswith("/export") and len(said.text) > 9000:
         return said._replace(body=said.text[: said.text.rindex(b'{"preview"')])

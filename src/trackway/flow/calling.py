@@ -42,11 +42,14 @@ T = TypeVar("T")
 
 
 class Busy(SourceError):
-    """It will be better later; `seconds` is when the server says, None when it does not."""
+    """It will be better later; `seconds` is when the server says, None when it does not. `answer` is what it said, if
+    it said anything."""
 
-    def __init__(self, message: str, *, hint: str = "", seconds: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", seconds: float | None = None, answer: Answer | None = None
+    ) -> None:
         super().__init__(message, hint=hint)
-        self.seconds = seconds
+        self.seconds, self.answer = seconds, answer
 
 
 class Refused(SourceError):
@@ -164,7 +167,8 @@ class Caller:
         answer = Answer(reply.status_code, dict(reply.headers), _beginning(reply))
         said = f"{answer.status} {' '.join(answer.body[:SHOWN].decode('utf-8', 'replace').split())}".strip()
         if answer.status in AWAY:
-            return Busy(f"{self._what} is busy: {said}", seconds=_later(answer.headers.get("retry-after", "")))
+            later = _later(answer.headers.get("retry-after", ""))
+            return Busy(f"{self._what} is busy: {said}", seconds=later, answer=answer)
         if answer.status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             return Refused(f"{self._what} does not let us in: {said}", hint=f"check {self._secrets}", answer=answer)
         if reply.is_redirect:

@@ -60,8 +60,11 @@ class Export(Puller):
             raise ValueError('a codec reads one field of a record: name it, such as field = "message"')
         return self
 
-    def message(self, name: str, place: Place, record: Mapping[str, Any], named: str = "") -> Message:
-        """A record as a message of the source `name`; `named` is the id of its event, else its place is."""
+    def message(
+        self, name: str, place: Place, record: Mapping[str, Any], named: str = "", *, actor: str = ""
+    ) -> Message:
+        """A record as a message of the source `name`; `named` is the id of its event, else its place is. `actor` is the
+        field that is its `user_id` where `columns` name no actor."""
         if self.field:
             text = at(record, self.field)
             if text is None:
@@ -70,8 +73,11 @@ class Export(Puller):
             return Message(place.stream, place.at, body, place.millis)
         inside = dict(record)
         made: dict[str, Any] = {"event_id": named} if named else {}
+        columns = self.columns
+        if actor and not {"user_id", "anonymous_id"} & columns.keys():
+            columns = {**columns, "user_id": actor}
         for column in ACTOR:
-            source = self.columns.get(column, column)
+            source = columns.get(column, column)
             value = at(record, source)
             if isinstance(value, str | int) and not isinstance(value, bool):
                 made[column] = str(value)
@@ -87,6 +93,11 @@ class Export(Puller):
     def unreadable(self, place: Place, record: Mapping[str, Any], wrong: str) -> Message:
         """A record that is refused."""
         return Message(place.stream, place.at, json.dumps(record).encode(), place.millis, wrong=wrong)
+
+    def ragged(self, stream: str, row: str) -> Message:
+        """A row of a CSV that is refused, known by what it holds."""
+        mark = blake2b(row.encode("utf-8", "replace"), digest_size=16).hexdigest()
+        return self.unreadable(Place(stream, mark), {"row": row}, "a row with more or fewer fields than its header")
 
 
 class Place:
@@ -168,16 +179,19 @@ class Slices:
     LONGEST = 7 * 86_400_000
 
     def __init__(
-        self, begin: int, overlap: Duration, *, unit: int = 1000, clock: Callable[[], float] = time.time
-    ) -> None:
-        self._begin, self._at, self._now = begin // unit * unit, begin // unit * unit, 0
+        self, begin: int, overlap: Duration, *, unit: int = 1000, longest: int = LONGEST,
+        clock: Callable[[], float] = time.time,
+    ) -> None:  # fmt: skip
+        """`longest` is as long as a slice may become."""
+        self.begin = self._at = begin // unit * unit
+        self._now, self._longest = 0, longest
         self._overlap = max(2 * unit, round(overlap.seconds * 1000))
         self._unit, self._clock = unit, clock
         self._length = 3_600_000
 
     def resume(self, done: int) -> None:
         """Everything before was read once."""
-        self._at = max(self._begin, (done - self._overlap) // self._unit * self._unit)
+        self._at = max(self.begin, (done - self._overlap) // self._unit * self._unit)
 
     def following(self) -> tuple[int, int]:
         """The next slice, from and until (without)."""
@@ -187,7 +201,7 @@ class Slices:
     def done(self, until: int, records: int, wanted: int) -> bool:
         """A slice was read, and `wanted` records would have been good; whether now is reached."""
         if records * 4 < wanted:
-            self._length = min(self.LONGEST, self._length * 2)
+            self._length = min(self._longest, self._length * 2)
         elif records > wanted:
             self.halve()
         self._at = until
@@ -226,17 +240,22 @@ class SlicedVisit(Visit):
     WANTED = 20_000
     """Records of a slice: so many are read twice at most when it breaks."""
 
+    LONGEST = Slices.LONGEST
+    """Milliseconds of a slice at most."""
+
     def __init__(self, source: SlicedExport, name: str, caller: Caller, cursors: Mapping[str, str]) -> None:
         super().__init__(caller)
-        self.source, self.name = source, name
-        self._slices = Slices(beginning(source.start), source.overlap)
-        if "until" in cursors:
-            self._slices.resume(int(cursors["until"]))
+        self.source, self.name, self.cursors = source, name, cursors
+        self._slices: Slices | None = None
         self._pages: Iterator[Sequence[Message]] | None = None
         self._page: Sequence[Message] = ()
         """The page that was read last, which waits to hear whether it is the last of its slice."""
         self._until = self._count = 0
         self._known = Remembered()
+
+    def first(self) -> int:
+        """Where to begin if nothing was read yet, in milliseconds since 1970. May ask, and raise Busy, SourceError."""
+        return beginning(self.source.start)
 
     @abstractmethod
     def pages(self, begin: int, until: int, most: int) -> Iterator[Sequence[Message]]:
@@ -245,13 +264,16 @@ class SlicedVisit(Visit):
 
     def more(self, most: int) -> Fetched:
         """The page before, now that it is known whether another one follows."""
+        if self._slices is None:
+            self._slices = self._sliced()
+        slices = self._slices
         if self._pages is None:
-            begin, self._until = self._slices.following()
+            begin, self._until = slices.following()
             self._pages, self._page, self._count = self.pages(begin, self._until, most), (), 0
         try:
             page = next(self._pages, None)
         except SourceError as error:
-            self._pages, shorter = None, self._slices.halve()
+            self._pages, shorter = None, slices.halve()
             if isinstance(error, Overfull) and shorter:
                 return Fetched((), 1)
             raise
@@ -260,10 +282,20 @@ class SlicedVisit(Visit):
         if page is not None:
             return Fetched(self.source.packed(self.name, ready, {}), 1)
         self._pages = None
-        now = self._slices.done(self._until, self._count, self.WANTED)
+        now = slices.done(self._until, self._count, self.WANTED)
         if now:
             self.patience.rest(self.source.every.seconds)
-        return Fetched(self.source.packed(self.name, ready, {"until": str(self._until)}), int(not now))
+        cursors = {"begin": str(slices.begin), "until": str(self._until)}
+        return Fetched(self.source.packed(self.name, ready, cursors), int(not now))
+
+    def _sliced(self) -> Slices:
+        """From the beginning, or from where it was read to; a beginning that is told as a while before now was then."""
+        known = "until" in self.cursors
+        begin = int(self.cursors.get("begin", 0)) if known else self.first()
+        slices = Slices(begin, self.source.overlap, longest=self.LONGEST)
+        if known:
+            slices.resume(int(self.cursors["until"]))
+        return slices
 
     def close(self) -> None:
         """Ends what is being read, and the connections."""
@@ -292,8 +324,8 @@ def at(record: Mapping[str, Any], path: str) -> Any:
     >>> at({"user": {"id": 7}}, "user.id"), at({"user.id": 8}, "user.id"), at({}, "user.id")
     (7, 8, None)
     """
-    if path in record:
-        return record[path]
+    if path in record or "." not in path:
+        return record.get(path)
     for dot in (index for index, letter in enumerate(path) if letter == "."):
         inside = record.get(path[:dot])
         if isinstance(inside, Mapping) and (found := at(inside, path[dot + 1 :])) is not None:
