@@ -15,6 +15,7 @@ def test_every_type_of_question_is_among_them():
         assert component("queries", asked, name)
 
 
+@pytest.mark.long
 def test_every_question_is_timed_at_every_size_and_told(tmp_path, monkeypatch):
     some = {name: KINDS[name] for name in ("funnel, any order", "retention", "a cohort")}
     monkeypatch.setattr(every, "KINDS", some)

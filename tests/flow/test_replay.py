@@ -134,6 +134,7 @@ class Killed(BaseException):
     """The process is gone."""
 
 
+@pytest.mark.long
 def test_killed_at_any_step_the_lake_is_the_old_or_the_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(tmp_path / "begin").close()
     one = under(tmp_path / "begin", MENDED)

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -103,6 +104,7 @@ def test_a_replay_through_the_same_pipeline_changes_nothing(story: Any, cut: int
             assert (one.lake.version(), whole(one)) == (version, before)
 
 
+@pytest.mark.long
 @settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow])
 @given(payloads, st.integers(1, 6), st.lists(st.sampled_from(range(len(MENDED))), min_size=2, max_size=3))
 def test_a_replay_through_a_mended_pipeline_gives_what_a_fresh_load_gives(

@@ -59,6 +59,7 @@ def check(parts, known, question):
     assert found.totals == totals
 
 
+@pytest.mark.long
 def test_fold_reference_and_oracle_agree_on_any_distribution():
     QUICK(given(journeys(), facts, distributions())(check))()
 

@@ -245,6 +245,7 @@ def check(happened, options):
     }  # fmt: skip
 
 
+@pytest.mark.long
 def test_fold_reference_and_oracle_agree():
     settings(max_examples=25, suppress_health_check=list(HealthCheck))(given(events, questions)(check))()
 

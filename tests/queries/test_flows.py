@@ -111,6 +111,7 @@ def shown(value):
     return iso(int(value), "UTC") if isinstance(value, int | float) and abs(value) > 1e14 else value
 
 
+@pytest.mark.long
 def test_flows_mean_the_same_to_columns_reference_and_oracle():
     QUICK(given(commits(), facts, flows)(agree))()
 

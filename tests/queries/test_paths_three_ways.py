@@ -65,6 +65,7 @@ def test_fold_reference_and_oracle_agree():
     QUICK(given(commits(), facts, questions)(check))()
 
 
+@pytest.mark.long
 def test_they_agree_on_nodes_by_rules_and_rewrites():
     QUICK(given(commits(), facts, named())(check))()
 

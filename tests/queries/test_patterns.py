@@ -138,6 +138,7 @@ def apart(draw):
     ]  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_funnel_and_its_pattern_give_the_same_actors_and_times():
     def check(events):
         pattern = {"type": "patterns", "pattern": "'A' .. 'B' .. 'C' within 1d", "listed": 9}
@@ -155,6 +156,7 @@ def test_a_funnel_and_its_pattern_give_the_same_actors_and_times():
     QUICK(given(apart())(check))()
 
 
+@pytest.mark.long
 def test_a_strict_funnel_and_an_exclusion_are_patterns():
     def check(events):
         in_order = [sorted(journey, key=lambda e: e["time"]) for journey in oracle.by_actor(events).values()]

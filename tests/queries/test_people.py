@@ -115,6 +115,7 @@ def check(cells):
     return agree
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", sorted(QUESTIONS))
 def test_people_are_as_many_as_the_number_says(name):
     cells, questions = QUESTIONS[name]

@@ -87,6 +87,7 @@ def test_an_address_in_use_is_told_in_a_sentence(tmp_path):
     assert f"cannot listen on {address}: Address already in use\nHint: " in done.stderr
 
 
+@pytest.mark.long
 def test_the_roles_run_apart(tmp_path):
     shop.write_config(tmp_path)
     with running(tmp_path, "--role", "collector") as (process, client):

@@ -28,6 +28,7 @@ def test_the_same_seed_and_end_give_the_same_company(calls):
     assert next(leads(**SMALL | {"seed": 6})) != calls[0]
 
 
+@pytest.mark.long
 def test_thirty_days_are_some_hundred_thousand_calls():
     assert 90_000 < sum(1 for _ in leads(until=UNTIL)) < 220_000
 
