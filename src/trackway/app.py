@@ -278,7 +278,7 @@ class Workspace:
         return known[name]
 
     def sql(self, statement: str, most_rows: int = 10_000) -> pa.Table:
-        """Rows of one read-only statement over `events`, `refused` and `identities`."""
+        """Rows of one read-only statement over `events`, `refused`, `identities` and `lookups`."""
         return self.lake.sql(statement, most_rows)
 
     def ledger(self) -> list[Account]:

@@ -331,7 +331,7 @@ def diff(
 def sql(
     context: typer.Context, statement: Annotated[str, typer.Argument(metavar="STATEMENT")], as_json: Json = False
 ) -> None:
-    """Run one read-only SELECT over the tables events, refused and identities."""
+    """Run one read-only SELECT over the tables events, refused, identities and lookups."""
     from trackway.terminal import paint
 
     with workspace(context) as opened:

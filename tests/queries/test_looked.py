@@ -19,7 +19,7 @@ from trackway.plan.naming import Naming
 from trackway.store.columns.ask import ask
 from trackway.store.columns.shards import Columns
 from trackway.store.lake import Lake
-from trackway.store.lookups import Dump, add, compare, facts
+from trackway.store.lookups import SINCE, Dump, add, compare, facts
 
 HOUR = 3_600_000_000
 KEYS = {"org": ["x", "y", "", None], "seat": [1.0, 2.0, 2.5, None]}
@@ -109,6 +109,20 @@ def test_the_events_of_a_source_are_rows_valid_since_they_happened(lake, tmp_pat
             ("x", True, 2),
             ("y", True, 1),
         ]
+
+
+def test_sql_shows_every_version_with_until_when_it_holds_and_the_later_of_two_for_one_moment(lake):
+    asked = Lookup(key="org", valid_from="at", complete=False)
+    for plan in ("free", "pro"):
+        rows = pa.table({"org": ["x"], "plan": [plan], SINCE: pa.array([MONDAY], pa.timestamp("us", "UTC"))})
+        known = facts(lake.tables["lookups"], "acc")
+        add(lake.tables["lookups"], *compare(known, "acc", asked, Dump(rows, MONDAY, "dump", {})))
+    load(lake, "acc", Lookup(key="org"), [{"org": "y", "plan": "free"}], 2)
+    found = lake.sql("select key, epoch_us(valid_from), epoch_us(valid_to), row ->> 'plan' from lookups order by 1, 2")
+    assert [tuple(row.values()) for row in found.to_pylist()] == [
+        ("x", MONDAY, MONDAY + 2 * HOUR, "pro"), ("x", MONDAY + 2 * HOUR, None, None),
+        ("y", MONDAY + 2 * HOUR, None, "free"),
+    ]  # fmt: skip
 
 
 def test_what_is_wrong_is_said_with_a_hint(lake, tmp_path):

@@ -1,4 +1,4 @@
-"""The lake as DuckDB views: `events` with resolved actors, `refused`, `identities`; and SQL under lock.
+"""The lake as DuckDB views: `events` with resolved actors, `refused`, `identities`, `lookups`; and SQL under lock.
 
 A version that compaction has rewritten since is read from today's files by its journal position, because, but for
 replays, events are only ever added: version v holds exactly the events of blocks up to its position.
@@ -41,6 +41,7 @@ def connect(lake: Lake, version: int | None, days: Collection[str] | None = None
         connection.execute(f"create table {name} as select * from arrow_{name}")
         connection.unregister(f"arrow_{name}")
     connection.execute(f"create view refused as {_refused(lake, version)}")
+    connection.execute(f"create view lookups as {_lookups(lake)}")
     schema = lake.schema(version)
     connection.execute(f"create view stored as {_events(lake, version, schema, days)}")
     if mapping.num_rows == 0:
@@ -93,6 +94,18 @@ def _refused(lake: Lake, version: int) -> str:
         rows = f"{rows} {'where' if files else 'and'} {outside} union all"
         rows += f" select {columns} from read_parquet([{literal(str(path))}])"
     return f"select * from ({rows}) where block <= {lake.position(version)}"
+
+
+def _lookups(lake: Lake) -> str:
+    """The SELECT of all versions of the rows of lookups, with until when each holds; `row` is null where it is gone."""
+    kinds = {"lookup": "varchar", "key": "varchar", "valid_from": "timestamptz", "row": "varchar",
+             "dump": "timestamptz", "file": "varchar", "loaded_at": "timestamptz", "place": "bigint"}  # fmt: skip
+    files = ", ".join(literal(path) for path in lake.tables["lookups"].files())
+    nulls = ", ".join(f"null::{type_} as {quoted(name)}" for name, type_ in kinds.items())
+    rows = f"select * from read_parquet([{files}])" if files else f"select {nulls} where false"
+    return f"""select lookup, key, valid_from, lead(valid_from) over (partition by lookup, key order by valid_from)
+        as valid_to, row, dump, file, loaded_at from (select * from ({rows}) where key is not null
+        qualify row_number() over (partition by lookup, key, valid_from order by loaded_at desc, place desc) = 1)"""
 
 
 def find(lake: Lake, condition: str, values: Sequence[Any], most: int) -> list[dict[str, Any]]:
