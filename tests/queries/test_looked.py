@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from people import MONDAY, people, store
-from trackway.errors import ConditionError, QuestionError
+from trackway.errors import ConditionError, ConfigError, QuestionError
 from trackway.plan.config import component
 from trackway.plan.lookup import Lookup
 from trackway.plan.naming import Naming
@@ -131,6 +131,12 @@ def test_what_is_wrong_is_said_with_a_hint(lake, tmp_path):
     with pytest.raises(ConditionError, match=r"unknown column 'acc\.plam'") as told:
         answer(lake, tmp_path, {"acc": asked}, ["acc.plam"], "columns")
     assert told.value.hint == "did you mean 'acc.plan'?"
+    broken = {"acc": asked, "none": Lookup(key="nowhere", source="web")}
+    assert answer(lake, tmp_path, broken, ["acc.plan"], "columns") == [("pro", 2), (None, 1)]
+    with pytest.raises(ConditionError, match="unknown column 'plam'"):
+        answer(lake, tmp_path, broken, ["plam"], "columns")
+    with pytest.raises(ConfigError, match="no column 'nowhere'"):
+        answer(lake, tmp_path, broken, ["none.plan"], "columns")
     with pytest.raises(QuestionError, match="'time' is time, and no key of a lookup"):
         answer(lake, tmp_path, {"acc": Lookup(key="org", on={"org": "time"})}, ["acc.plan"], "columns")
     with pytest.raises(QuestionError, match="there are sessions of this name"):

@@ -108,6 +108,7 @@ def test_a_lookup_that_is_not_there_is_an_error_with_a_hint(tmp_path):
         ({"key": []}, "at least 1 item"), ({"key": ["a", "a"]}, "twice"),
         ({"key": "a", "on": {"b": "c"}}, "not in the key"), ({"key": "known"}, "whether there is a row"),
         ({"key": "a", "source": "crm", "valid_from": "t"}, "leave valid_from"),
+        ({"key": "a", "source": "crm"}, "unknown source 'crm'"),
     ],
 )  # fmt: skip
 def test_a_lookup_that_cannot_be_is_an_error_of_the_file(tmp_path, table, said):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -122,8 +122,8 @@ def check(raw: dict[str, Any], root: Path) -> Plan:
             if component is not None:
                 components[name] = component
     project = _model(Project, raw.get("project", {}), "project", errors) or Project()
-    _check_names(made, errors)
     naming = _naming(raw, root, errors)
+    _check_names(made, naming.lookups, errors)
     place = Place(root, (root / cast("Project", project).data).resolve(), made["contracts"], naming.lookups)
     for name, transform in made["transforms"].items():
         made["transforms"][name] = _told(partial(transform.settle, place), f"transforms.{name}", errors)
@@ -230,18 +230,14 @@ def _readable(cls: type[BaseModel], path: str, item: Any) -> ConfigError:
     return ConfigError(f"{message}, got {item['input']!r}"[:300], path=where)
 
 
-def _check_names(made: dict[str, dict[str, Any]], errors: list[ConfigError]) -> None:
-    """Transforms may only name sources that exist."""
-    for name, transform in made["transforms"].items():
-        for index, source in enumerate(transform.sources or []):
-            if source not in made["sources"]:
-                errors.append(
-                    ConfigError(
-                        f"unknown source '{source}'",
-                        path=f"transforms.{name}.sources[{index}]",
-                        hint=suggest(source, made["sources"]),
-                    )
-                )
+def _check_names(made: dict[str, dict[str, Any]], lookups: Mapping[str, Lookup], errors: list[ConfigError]) -> None:
+    """Transforms and lookups may only name sources that exist."""
+    told = [(f"transforms.{name}.sources[{index}]", source) for name, transform in made["transforms"].items()
+            for index, source in enumerate(transform.sources or [])]  # fmt: skip
+    told += [(f"lookups.{name}.source", asked.source) for name, asked in lookups.items() if asked.source]
+    for path, source in told:
+        if source not in made["sources"]:
+            errors.append(ConfigError(f"unknown source '{source}'", path=path, hint=suggest(source, made["sources"])))
 
 
 def _secrets(value: Any, path: str, errors: list[ConfigError]) -> Any:

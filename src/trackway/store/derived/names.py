@@ -95,7 +95,10 @@ class Names:
 
     def all(self) -> set[str]:
         """Every name a question may write."""
-        looked = {f"{name}.{column}" for name in self.naming.lookups for column in self._versions(name).schema}
+        looked = set()
+        for name in self.naming.lookups:
+            with suppress(TrackwayError):
+                looked |= {f"{name}.{column}" for column in self._versions(name).schema}
         return {*self._written, *looked, *(COHORT + name for name in self.lists.uploaded())}
 
     def _versions(self, name: str) -> Versions:
