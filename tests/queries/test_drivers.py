@@ -1,6 +1,7 @@
 """What lifts or sinks a funnel: stories, published tables, and the naive loops."""
 
 import math
+import re
 
 import oracle_drivers
 import pytest
@@ -206,3 +207,16 @@ def test_totals_are_those_of_the_funnel(crowd):
     assert {k: crowd.ask(A_B).totals[k] for k in ("actors", "converted", "rate")} == {
         k: funnel[k] for k in ("actors", "converted", "rate")
     }
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        ("name=y", "names several rows"), ("name=nowhere", "the answer has no row with name = 'nowhere'"),
+        ("having", "having what?"), ("step=1", "have no 'step'"),
+        ("kind=event,name=event,value=Z", "the answer has no row"),
+    ],
+)  # fmt: skip
+def test_a_cell_that_names_no_row_or_several_is_refused(crowd, cell, says):
+    with pytest.raises(QuestionError, match=re.escape(says)):
+        crowd.ask(A_B | {"properties": ["y"]}, cell=cell)

@@ -188,8 +188,3 @@ def test_cells_there_are_not_are_refused(crowd, cell):
         crowd.ask(FUNNEL | {"by": "y"}, cell=cell)
     assert WRONG[cell] in str(raised.value)
     assert raised.value.path.startswith("people")
-
-
-def test_questions_that_cannot_list_actors_say_so(crowd):
-    with pytest.raises(QuestionError, match="cannot list actors"):
-        crowd.ask({"type": "drivers", "steps": [{"when": "event = 'A'"}, {"when": "event = 'B'"}]}, cell="step=1")

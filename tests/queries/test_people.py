@@ -67,7 +67,20 @@ def patterns(answer):
         yield row, row["row"]["actors"]
 
 
+def drivers(answer):
+    for row in rows_of(answer, "kind", "name", "value"):
+        yield row, row["row"]["actors"]
+        yield {**row, "converted": True}, row["row"]["converted"]
+        yield {**row, "having": False}, row["row"]["without_actors"]
+        yield {**row, "having": False, "converted": True}, row["row"]["without_converted"]
+    yield {"converted": True}, answer.totals["converted"]
+
+
 QUESTIONS = {
+    "drivers": (drivers, st.fixed_dictionaries({
+        "type": st.just("drivers"), "steps": st.sampled_from([[A, B], [B, A], ["true", A]]), "least": st.just(1),
+        "within": st.sampled_from(["1h", "14d"]), "where": optional, "landmark": st.sampled_from([None, "2m", "1d"]),
+        "properties": st.sampled_from([None, ["country", "x"]]), "events": st.sampled_from([None, []])})),
     "lifecycle": (lifecycle, options(type="lifecycle", when=optional, every=EVERY)),
     "stickiness": (stickiness, options(
         type="stickiness", when=optional, every="1d", window=st.sampled_from(["7d", "3d", "1mo"]))),

@@ -21,6 +21,7 @@ QUESTIONS = {
     "trend": "measure=actors&every=7d", "trend by": "measure=actors&every=7d&by=country",
     "paths": "steps=3", "patterns": "pattern=any%20any&by=country", "distribution": "measure=events",
     "experiment": f"exposure=true&variant=country&control=DE&metrics={METRICS}",
+    "drivers": f"step=path%20=%20%27/%27&step={SIGNED_UP}&least=1&properties=country",
 }  # fmt: skip
 
 
@@ -68,6 +69,9 @@ def test_a_sample_leads_nowhere(exact, leads):
         ({"type": "paths", "steps": 3}, '{"step":1,"from":"A","to":null}', "took it · step: 1 · from: A · to: (none)"),
         ({"type": "stickiness"}, '{"active_intervals":2,"at_least":true}',
          "were active at least so often · active_intervals: 2"),
+        ({"type": "drivers", "steps": [{}, {}]}, '{"name":"country","value":null,"having":false,"converted":true}',
+         "converted without it · name: country · value: (none)"),
+        ({"type": "drivers", "steps": [{}, {}]}, '{"converted":true}', "converted"),
         ({"type": "trend"}, "time=2026", "time=2026"),
         ({"type": "trend"}, "[1]", "[1]"),
     ],

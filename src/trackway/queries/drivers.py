@@ -29,11 +29,14 @@ from trackway.model.schema import ENVELOPE, Schema
 from trackway.model.time import Duration
 from trackway.plan import registry
 from trackway.plan.query import Query
-from trackway.plan.told import Story, Told, listed
+from trackway.plan.told import Story, Told
+from trackway.plan.told import listed as said
 from trackway.store.columns.context import Context, Moment, Names
-from trackway.store.columns.folds.between import between, touches
 from trackway.store.columns.groups import label, sortable
-from trackway.store.columns.lanes import Mask, lane, nothing, times
+from trackway.store.columns.journeys import NEVER
+from trackway.store.columns.lanes import Mask, nothing
+from trackway.store.columns.lifts import Entries, Members, Picked, together
+from trackway.store.columns.people import Cell, Column, chosen, listed
 from trackway.store.columns.steps import MOST_STEPS, Step
 from trackway.store.columns.view import Shard, View
 
@@ -53,6 +56,8 @@ class Prepared:
     """What the shards of the funnel share."""
     where: Mask
     properties: list[str]
+    picked: Picked | None
+    """What the cell names whose actors are asked for."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ class Counts:
     waiting: np.ndarray
     """Those whose events are compared: with a landmark, only who had not converted by then."""
     events: np.ndarray
+    members: Members | None = None
+    """Who they are, where a cell asks for them."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +142,8 @@ class Drivers(Query):
         where = Mask(nothing(view), nothing(view)) if self.where is None else context.mask([None], self.where)
         kept = {name for run in view.runs for name in run.codes}
         tried = self._tried(view.schema, lambda name: len(view.dictionary(name)) if name in kept else 0)
-        return Prepared(self._funnel.prepare(context), where, tried)
+        picked = None if context.cell is None else self._picked(context.cell, tried, context)
+        return Prepared(self._funnel.prepare(context), where, tried, picked)
 
     def fold(self, shard: Shard, context: Context) -> Counts:
         """Counts of one shard."""
@@ -148,47 +156,19 @@ class Drivers(Query):
         if self.landmark is not None:
             until, waiting = np.minimum(until, start + self.landmark.micros + 1), until > start + self.landmark.micros
             waiting |= ~done
-        side = done.astype(np.int64)
+        side, entries = done.astype(np.int64), Entries(view, made.funnel.steps, made.where, table.actor, start, until)
+        origin, members = entries.origin(context.span(self.from_, self.to)), None
+        if made.picked is not None:
+            having = entries.having(made.picked, origin)
+            members = Members(table.actor, start, np.where(done, table.moments[-1], NEVER), having, waiting)
+        none = np.zeros((2, len(view.dictionary("event")) + 1), np.int64)
         return Counts(
             np.bincount(side, minlength=2),
-            self._by_property(view, made, table.actor, side, context),
+            [entries.by_value(name, origin, side) for name in made.properties],
             np.bincount(side[waiting], minlength=2),
-            self._by_event(view, made, table.actor[waiting], start[waiting], until[waiting], side[waiting]),
+            none if self.events == [] else entries.only(waiting).by_event(side[waiting]),
+            members,
         )
-
-    def _by_property(
-        self, view: View, made: Prepared, who: np.ndarray, side: np.ndarray, context: Context
-    ) -> list[np.ndarray]:
-        """Actors by value at their first touch."""
-        span, clock, origin = context.span(self.from_, self.to), times(view), np.zeros((2, len(who)), np.int64)
-        if made.properties:
-            touches(
-                view.first, view.run, view.lo, view.hi, who, *made.funnel.steps.parts,
-                clock.addresses, clock.like, span.start, span.end, origin,
-            )  # fmt: skip
-        found = []
-        for name in made.properties:
-            size, columns = len(view.dictionary(name)) + 1, view.column(name)
-            counts = np.zeros(2 * size, np.int64)
-            for run, codes in enumerate(columns):
-                mine = origin[0] == run
-                counts += np.bincount(side[mine] * size + codes[origin[1][mine]], minlength=2 * size)
-            found.append(counts.reshape(2, size))
-        return found
-
-    def _by_event(  # noqa: PLR0913, PLR0917
-        self, view: View, made: Prepared, who: np.ndarray, start: np.ndarray, until: np.ndarray, side: np.ndarray
-    ) -> np.ndarray:
-        """Actors by what they did on the way."""
-        size, clock = len(view.dictionary("event")) + 1, times(view)
-        counts, names = np.zeros((2, size), np.int64), lane(view, "event", np.zeros(0, np.uint8))
-        if self.events != []:
-            between(
-                view.first, view.run, view.lo, view.hi, who, start, until, side, *made.funnel.steps.parts,
-                *made.where.parts, names.addresses, names.like, clock.addresses, clock.like,
-                np.full(size, -1, np.int64), counts,
-            )  # fmt: skip
-        return counts
 
     def marks(self) -> dict[str, Condition]:
         """Those of the funnel."""
@@ -216,7 +196,7 @@ class Drivers(Query):
         """What the funnel says, and the values and events the actor counts with."""
         told: Told = self._funnel.tell(story, partial, replace(context, prepared=context.prepared.funnel))
         shown = [f"{row['name']} {row['value']!r}" for row in story.rows]
-        return replace(told, sentence=f"{told.sentence} Counted with {listed(shown)}." if shown else told.sentence)
+        return replace(told, sentence=f"{told.sentence} Counted with {said(shown)}." if shown else told.sentence)
 
     def lifts(self, told: Told) -> dict[str, Mapping[str, Any]]:
         """Those of the funnel."""
@@ -235,6 +215,7 @@ class Drivers(Query):
             [np.sum(columns, axis=0) for columns in zip(*(part.properties for part in parts), strict=True)],
             np.sum([part.waiting for part in parts], axis=0),
             np.sum([part.events for part in parts], axis=0),
+            together([part.members for part in parts]),
         )
 
     def answer(self, partial: Counts, context: Context) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
@@ -306,6 +287,83 @@ class Drivers(Query):
             return int(row["without_actors"])
         return int(row["actors"] if key == "rate" else min(row["actors"], row.get("without_actors", row["actors"])))
 
+    # ── people ──────────────────────────────────────────────────────────────────────────────────────
+
+    def people(
+        self, partial: Counts, context: Context, cell: Cell
+    ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
+        """Who has the `value` of `name`, or did that event on the way; with `having=false` those who do not, with
+        `converted` only those who did, or did not, convert. Everybody who entered when no value is named."""
+        made: Prepared = context.prepared
+        return self._listed(partial.members or _nobody(), made.picked, context.columns_view, cell, context)
+
+    def _listed(
+        self, members: Members, picked: Picked | None, names: View | Sequence[str | None], cell: Cell,
+        context: Context,
+    ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:  # fmt: skip
+        having, converted = cell.flag("having"), cell.flag("converted")
+        mine = members.having == (having is not False)
+        if picked is not None and picked.kind == "event":
+            mine &= members.waiting
+        if converted is not None:
+            mine &= (members.converted != NEVER) == converted
+        rows = np.flatnonzero(mine)
+        columns = [Column("entered", members.entered[rows], NEVER), Column("converted", members.converted[rows], NEVER)]
+        entered = members.entered[rows]
+        return listed(names, members.actor[rows], entered, columns, cell=cell, zone=context.zone)
+
+    def _picked(self, cell: Cell, tried: Sequence[str], context: Context) -> Picked:
+        """What a cell names, by the codes of its column. Raises QuestionError for what is not in the answer."""
+        view = context.columns_view
+        values = {name: [None, *view.dictionary(name).to_pylist()] for name in {*tried, "event"}}
+        kind, name, value = self._named_by(cell, tried, values, context)
+        if not kind:
+            return Picked()
+        return Picked(kind, name, np.array([one == value and type(one) is type(value) for one in values[name]]))
+
+    def _named_by(
+        self, cell: Cell, tried: Sequence[str], values: Mapping[str, Sequence[Any]], context: Context
+    ) -> tuple[str, str, Any]:
+        """Kind, name and value of the one row that a cell names; empty when it names none. Raises QuestionError."""
+        cell.only({"kind", "name", "value", "having", "converted"})
+        if not {"kind", "name", "value"} & set(cell.given):
+            if "having" in cell.given:
+                raise QuestionError("having what?", path="people.having", hint="name a row: name=country,value=de")
+            return "", "", None
+        rows = [("property", name, value) for name in tried for value in values[name]]
+        rows += [("event", "event", value) for value in values["event"] if self._wanted(value)]
+        labels = [
+            {"kind": kind, "name": name, "value": label(value, context.schema[name], context.zone)}
+            for kind, name, value in rows
+        ]
+        found = chosen(cell, list(zip(labels, rows, strict=True)))
+        if len(found) != 1:
+            raise QuestionError("the cell names several rows", path="people", hint="give kind, name and value")
+        return found[0]
+
+    def people_by_sql(
+        self, run: Callable[[str], pa.Table], context: Context, cell: Cell
+    ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
+        """The same from the reference."""
+        schema = context.schema
+        tried = self._tried_by_sql(run, schema)
+        values = {name: [None, *run(f"select distinct {_value_sql(name, schema)} as v from events where {quoted(name)}"
+                                    " is not null")["v"].to_pylist()] for name in {*tried, "event"}}  # fmt: skip
+        kind, name, value = self._named_by(cell, tried, values, context)
+        people = run(f"{self._entered(schema, context)} select actor, s, c, waiting from people order by actor")
+        having = dict.fromkeys(people["actor"].to_pylist(), True)
+        if kind:
+            text = self._did_sql(schema, context) if kind == "event" else self._had_sql(name, schema, context)
+            rows = run(text)
+            held = set(zip(rows["actor"].to_pylist(), rows["value"].to_pylist(), strict=True))
+            having = {one: (one, value) in held for one in having}
+        converted = [NEVER if one is None else one for one in people["c"].to_pylist()]
+        members = Members(
+            np.arange(people.num_rows), people["s"].to_numpy(), np.array(converted, np.int64),
+            np.array([*having.values()], np.bool_), people["waiting"].to_numpy(zero_copy_only=False),
+        )  # fmt: skip
+        return self._listed(members, Picked(kind, name), people["actor"].to_pylist(), cell, context)
+
     def _row(self, one: Driver, rate: float, context: Context) -> dict[str, Any]:
         table, kind = one.table, context.schema[one.name]
         return {
@@ -320,13 +378,19 @@ class Drivers(Query):
 
     def sql(self, schema: Schema, context: Context) -> str:
         """Rows `kind name value actors converted` of events; `by_sql` asks the same of each column."""
+        return f"""with did as ({self._did_sql(schema, context)})
+select value, count(distinct id) as actors, count(distinct id) filter (done) as converted
+from did where waiting group by 1"""
+
+    def _did_sql(self, schema: Schema, context: Context) -> str:
+        """Rows `id actor done waiting value`: what each did on the way."""
         conditions = " or ".join(f"coalesce({step.when.sql(schema)}, false)" for step in self.steps)
         where = self.where.sql(schema) if self.where is not None else "true"
         return f"""{self._entered(schema, context)}
-select e.event as value, count(distinct p.id) as actors, count(distinct p.id) filter (p.done) as converted
+select p.id, p.actor, p.done, p.waiting, e.event as value
 from people p join events e on e.actor is not distinct from p.actor
   and epoch_us(e.time) > p.s and epoch_us(e.time) < p.e
-where p.waiting and e.event is not null and ({where}) and not ({conditions}) group by 1"""
+where e.event is not null and ({where}) and not ({conditions})"""
 
     def _entered(self, schema: Schema, context: Context) -> str:
         """Common table expressions up to `people`: `id actor done`, and from when until when events count."""
@@ -334,30 +398,36 @@ where p.waiting and e.event is not null and ({where}) and not ({conditions}) gro
         cut = self.landmark.micros if self.landmark is not None else self.within.micros
         stopped = f"least(m[1] + {self.within.micros + 1}, {end})"
         return f"""{self._funnel.journeys(schema, context)},
-people as (select id, actor, depth = {steps} as done, m[1] as s,
+people as (select id, actor, depth = {steps} as done, m[1] as s, case when depth = {steps} then m[{steps}] end as c,
   least(case when depth = {steps} then m[{steps}] else {stopped} end, m[1] + {cut + 1}) as e,
   {"true" if self.landmark is None else f"depth < {steps} or m[{steps}] > m[1] + {cut}"} as waiting from journeys)"""
 
     def _property_sql(self, name: str, schema: Schema, context: Context) -> str:
         """How many have each value of a column at their first touch."""
+        return f"""with had as ({self._had_sql(name, schema, context)})
+select value, count(*) as actors, count(*) filter (done) as converted from had group by 1"""
+
+    def _had_sql(self, name: str, schema: Schema, context: Context) -> str:
+        """Rows `actor done value`: what each had at their first touch."""
         span, begins = context.span(self.from_, self.to), self.steps[0].when.sql(schema)
         where = self.where.sql(schema) if self.where is not None else "true"
-        value = f"epoch_us({quoted(name)})" if schema[name] == "time" else quoted(name)
         return f"""{self._entered(schema, context)},
-touched as (select actor, {value} as value from events
+touched as (select actor, {_value_sql(name, schema)} as value from events
   where ({where}) and ({begins}) and epoch_us(time) >= {span.start} and epoch_us(time) < {span.end}
   qualify row_number() over (partition by actor order by time, tie) = 1)
-select t.value, count(*) as actors, count(*) filter (p.done) as converted
-from people p join touched t on t.actor is not distinct from p.actor group by 1"""
+select p.actor, p.done, t.value from people p join touched t on t.actor is not distinct from p.actor"""
+
+    def _tried_by_sql(self, run: Callable[[str], pa.Table], schema: Schema) -> list[str]:
+        known = set(run("select * from events limit 0").schema.names)
+        return self._tried(schema, lambda name: _first(run, f"select count(distinct {quoted(name)}) from events")
+                           if name in known else 0)  # fmt: skip
 
     def by_sql(
         self, run: Callable[[str], pa.Table], context: Context
     ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
         """The same answer from the reference."""
         schema, base = context.schema, self._entered(context.schema, context)
-        known = set(run("select * from events limit 0").schema.names)
-        tried = self._tried(schema, lambda name: _first(run, f"select count(distinct {quoted(name)}) from events")
-                            if name in known else 0)  # fmt: skip
+        tried = self._tried_by_sql(run, schema)
         whole = _sides(run(f"{base} select count(*) as actors, count(*) filter (done) as converted from people"))
         waiting = _sides(run(
             f"{base} select count(*) as actors, count(*) filter (done) as converted from people where waiting"
@@ -373,6 +443,15 @@ from people p join touched t on t.actor is not distinct from p.actor group by 1"
         counts = _sides(table)[:, mine]
         found += self._drivers("event", "event", [names[place] for place in mine], counts, waiting[:, 0])
         return self._told(found, whole[:, 0], context)
+
+
+def _value_sql(name: str, schema: Schema) -> str:
+    return f"epoch_us({quoted(name)})" if schema[name] == "time" else quoted(name)
+
+
+def _nobody() -> Members:
+    none, neither = np.zeros(0, np.int64), np.zeros(0, np.bool_)
+    return Members(none, none, none, neither, neither)
 
 
 def _first(run: Callable[[str], pa.Table], statement: str) -> int:

@@ -22,6 +22,12 @@ COUNTED: dict[str, dict[str, dict[str, Any]]] = {
     "patterns": {"actors": {}},
     "distribution": {"actors": {}},
     "experiment": {"actors": {}, "counted": {"counted": True}},
+    "drivers": {
+        "actors": {},
+        "converted": {"converted": True},
+        "without_actors": {"having": False},
+        "without_converted": {"having": False, "converted": True},
+    },
 }
 """Type -> the keys of its rows that count actors, and what a cell says to mean them."""
 NUMBERS = frozenset({
@@ -30,9 +36,12 @@ NUMBERS = frozenset({
     "value", "value_average", "value_per_actor", "value_per_returned", "values",
 })  # fmt: skip
 """Keys of these rows that do not name them."""
+NAMED = {"experiment": {"metric", "variant"}, "drivers": {"kind", "name", "value"}}
+"""Keys that name the rows of some types, where not all others do."""
 VERBS = {
     "lifecycle": "are active", "stickiness": "were active", "retention": "are in it", "paths": "took it",
     "patterns": "match", "distribution": "have such a number", "experiment": "took part", "trend": "are behind it",
+    "drivers": "entered",
 }  # fmt: skip
 
 
@@ -50,8 +59,8 @@ def cell(asked: Mapping[str, Any], row: Row, name: str) -> dict[str, Any] | None
     counted, measures = COUNTED.get(asked["type"], {}), [one.get("name") for one in asked.get("measures") or []]
     if not row.get(name) or (name not in counted and name not in measures):
         return None
-    ends = {"from", "to"} if asked["type"] == "paths" else set()
-    kept = {"metric", "variant"} if asked["type"] == "experiment" else row.keys()
+    ends = {"from", "to"} if asked["type"] == "paths" else {"value"} if asked["type"] == "drivers" else set()
+    kept = NAMED.get(asked["type"], row.keys())
     labels = {key: row[key] for key in kept & row.keys() if key in ends or key not in {*NUMBERS, *measures}}
     if asked["type"] == "retention" and name == "actors":
         del labels["period"]
@@ -77,7 +86,8 @@ def called(asked: Mapping[str, Any], people: str) -> str:
         return people
     if not isinstance(found, dict):
         return people
-    hidden = {"step", "dropped", "complete", "limit", "state", "returned", "at_least", "lately", "counted", *OPTIONS}
+    hidden = {"step", "dropped", "complete", "limit", "state", "returned", "at_least", "lately", "counted", "having",
+              "converted", *OPTIONS}  # fmt: skip
     if asked.get("type") == "paths":
         hidden = {"limit"}
     said = [f"{key}: {_named(key, value)}" for key, value in found.items() if key not in hidden]
@@ -85,17 +95,22 @@ def called(asked: Mapping[str, Any], people: str) -> str:
 
 
 def _verb(asked: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    if asked.get("type") == "drivers":
+        return _compared(found)
     if "steps" in asked and not isinstance(asked["steps"], int):
         return _step(asked, found)
     if "period" in found or "returned" in found:
         return "did not return" if found.get("returned") is False else "returned"
-    if found.get("at_least"):
-        return "were active at least so often"
-    if found.get("counted"):
-        return "count"
-    if found.get("lately"):
-        return "were lately active"
+    marks = {"at_least": "were active at least so often", "counted": "count", "lately": "were lately active"}
+    if marked := [said for mark, said in marks.items() if found.get(mark)]:
+        return marked[0]
     return f"are {found['state']}" if "state" in found else VERBS.get(str(asked.get("type")), "are counted")
+
+
+def _compared(found: Mapping[str, Any]) -> str:
+    """Which side of a driver."""
+    side = "" if "name" not in found else " without it" if found.get("having") is False else " with it"
+    return ("converted" if found.get("converted") else "entered") + side
 
 
 def _step(asked: Mapping[str, Any], found: Mapping[str, Any]) -> str:

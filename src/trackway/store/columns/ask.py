@@ -147,7 +147,7 @@ class Asking:
             return None
         return Context(
             view.schema, self.zone, self.now, view.oldest, view.newest, view,
-            annotations=self.annotations(), precisions=self.precisions,
+            annotations=self.annotations(), precisions=self.precisions, cell=self.cell,
         )  # fmt: skip
 
     def names(self, schema: Any, version: int) -> Names:

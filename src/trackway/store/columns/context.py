@@ -14,6 +14,7 @@ from trackway.model.time import Duration, intervals, iso
 from trackway.store.columns.folds.reading import ends
 from trackway.store.columns.lanes import Mask, times
 from trackway.store.columns.masks import Masks
+from trackway.store.columns.people import Cell
 from trackway.store.columns.view import View
 
 __all__ = ["Context", "Moment", "Names", "Span"]
@@ -66,6 +67,8 @@ class Context:
     """What of the view is sampled; None for all of it."""
     annotations: tuple[tuple[str, str], ...] = ()
     """Moments and what happened then, as the file has them."""
+    cell: Cell | None = None
+    """The cell of the answer whose actors are asked for; None for the answer itself."""
     ends: Ends | None = field(default=None, repr=False)
     """Finds the first and last match among all actors, when the view is only of some."""
 
