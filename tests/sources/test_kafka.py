@@ -4,6 +4,7 @@ import json
 import struct
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -258,7 +259,7 @@ def test_a_user_the_broker_does_not_know_is_told_so(broker, monkeypatch):
         "type": "kafka", "brokers": [broker.address], "topics": ["orders"], "user": "ann", "tls": False,
         "password": {"env": "PASSWORD"},
     }}}  # fmt: skip
-    source = check(raw, None).sources["o"]
+    source = check(raw, Path()).sources["o"]
     with pytest.raises(SourceError) as raised:
         list(source.prove("orders"))
     assert "user" in raised.value.hint
@@ -276,7 +277,7 @@ def test_event_hubs_are_asked_as_azure_wants_it(monkeypatch):
     monkeypatch.setenv("HUB", CONNECTION)
     raw = {"sources": {"h": {"type": "kafka", "preset": "event_hubs", "connection_string": {"env": "HUB"},
                              "topics": ["clicks"]}}}  # fmt: skip
-    made = check(raw, None).sources["h"].properties("h")
+    made = check(raw, Path()).sources["h"].properties("h")
     assert made["bootstrap.servers"] == "shop-hubs.servicebus.windows.net:9093"
     assert (made["security.protocol"], made["sasl.mechanism"]) == ("SASL_SSL", "PLAIN")
     assert (made["sasl.username"], made["sasl.password"]) == ("$ConnectionString", CONNECTION)
