@@ -144,7 +144,7 @@ def test_no_more_than_five_searches_are_made_in_a_second(monkeypatch, reader):
     monkeypatch.setattr("trackway.sources.hubspot.EVERY", 0.2)
     with served(HubSpot(rate=5)) as desk:
         for n in range(250):
-            desk.put(n + 1, NOW - 1800 + n)
+            desk.put(n + 1, int(time.time()) - 1800 + n)
         for fields in [], ["n"]:
             desk.asked.clear()
             assert records(fetch(reader(desk, start="35m", fields=fields))) == 250
