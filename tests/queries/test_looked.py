@@ -51,7 +51,8 @@ EVENTS = st.lists(
 )  # fmt: skip
 DUMPS = st.lists(
     st.lists(st.fixed_dictionaries({"org": st.sampled_from("xyz"), "seat": st.sampled_from(["1", "2", "2.5"]),
-                                    "plan": st.sampled_from(["free", "pro", ""])}), max_size=4), max_size=4,
+                                    "plan": st.sampled_from(["free", "pro", ""])}), min_size=1, max_size=4),
+    max_size=4,
 )  # fmt: skip
 
 

@@ -42,7 +42,9 @@ def table(tmp_path):
 
 
 ROWS = st.lists(
-    st.fixed_dictionaries({"id": st.sampled_from("abc"), "plan": st.sampled_from(["free", "pro", None])}), max_size=4
+    st.fixed_dictionaries({"id": st.sampled_from("abc"), "plan": st.sampled_from(["free", "pro", None])}),
+    min_size=1,
+    max_size=4,
 )
 
 
@@ -100,6 +102,13 @@ def test_an_older_dump_is_refused_and_changes_nothing(table):
     with pytest.raises(ConfigError, match="at-4 is of 1970-01-01T04:00:00Z, and one of 1970-01-01T05:00:00Z is loaded"):
         load(table, asked, [{"id": "7", "n": "2"}], 4)
     assert facts(table, "one").num_rows == 2
+
+
+def test_a_dump_without_rows_is_refused_where_it_would_leave_none(table):
+    load(table, Lookup(key="id"), [{"id": "7", "n": "1"}], 1)
+    with pytest.raises(ConfigError, match="at-2 holds no row, so that all 1 would be gone"):
+        load(table, Lookup(key="id"), [{"id": None, "n": "1"}], 2)
+    assert load(table, Lookup(key="id", complete=False), [{"id": None, "n": "1"}], 2) == {"rows": 1, "unnamed": 1}
 
 
 def test_rows_that_say_since_when_hold_from_then_and_are_corrected_by_a_later_dump(table):

@@ -98,7 +98,7 @@ def row_sql(texts: Mapping[str, str]) -> str:
 def compare(known: pa.Table, name: str, asked: Lookup, dump: Dump) -> tuple[Change, pa.Table]:
     """What a dump changes of the facts of a lookup, and what is to be added to them.
 
-    Raises ConfigError for a dump that is older than one that was loaded.
+    Raises ConfigError for a dump that is older than one that was loaded, or that would leave no row.
     """
     at, rows = dump.at, dump.rows
     _in_order(known, name, dump)
@@ -114,15 +114,20 @@ def compare(known: pa.Table, name: str, asked: Lookup, dump: Dump) -> tuple[Chan
         connection.execute("""create temp table named as select * from given where key is not null and since is not null
             qualify row_number() over (partition by key, since order by place desc) = 1""")
         connection.execute(f"create temp table told as {_told_sql(asked, at)}")
-        unnamed, kept_rows = connection.sql("""select count(*) filter (where key is null or since is null),
+        unnamed, named = connection.sql("""select count(*) filter (where key is null or since is null),
             (select count(*) from named) from given""").fetchall()[0]
         counts = dict(connection.sql("select what, count(*) from told group by what").fetchall())
         kept = connection.sql("select * from told where what <> 'same' order by place, key, since").to_arrow_table()
+    if counts.get("gone") and not named:
+        raise ConfigError(
+            f"{dump.file} holds no row, so that all {counts['gone']:,} would be gone", path=f"lookups.{name}",
+            hint="is the dump whole? where dumps hold only some rows, say complete = false",
+        )  # fmt: skip
     samples = [
         {"what": row["what"], "key": row["key"].split(JOINT), "before": read(row["before"]), "after": read(row["row"])}
         for row in kept.slice(0, SAMPLES).to_pylist()
     ]
-    repeated = rows.num_rows - unnamed - kept_rows
+    repeated = rows.num_rows - unnamed - named
     change = Change(name, dump.file, at, dump.columns, rows.num_rows, **counts, repeated=repeated, unnamed=unnamed,
                     samples=samples)  # fmt: skip
     return change, kept
