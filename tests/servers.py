@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -32,10 +32,13 @@ def wait_for(port: int) -> None:
 
 
 def send(port: int, *requests: bytes) -> None:
-    """Every request by itself, its answer read to the end."""
+    """Every request by itself, its answer read to the end. Who hangs up before an answer may be taken for gone."""
     for request in requests:
-        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
             connection.sendall(request)
+            with suppress(TimeoutError):
+                connection.recv(65536)
+            connection.settimeout(30)
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(65536):
                 pass
@@ -114,7 +117,18 @@ def haproxy(place: Path, formats: Mapping[str, str]) -> Iterator[tuple[list[int]
         (place / "haproxy.log").open("wb") as output,
         served([HAPROXY, "-f", str(place / "haproxy.cfg"), "-db"], ports[-1], output),
     ):
-        yield ports, lambda: (time.sleep(0.2), (place / "haproxy.log").read_bytes().splitlines())[1]
+        yield ports, lambda: settled(place / "haproxy.log").splitlines()
+
+
+def settled(path: Path) -> bytes:
+    """What is in a file once nothing was written to it for a while."""
+    found = b""
+    for _ in range(40):
+        if (seen := path.read_bytes()) and seen == found:
+            break
+        found = seen
+        time.sleep(0.5)
+    return found
 
 
 def quoted(text: str) -> str:
